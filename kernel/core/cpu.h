@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One CPU's own data, reached through GS.  Modules keep their own per-CPU arrays, indexed by cpu_index(). */
+#pragma once
+#include "kernel/lib/lock.h"
+#include "kernel/lib/types.h"
+
+enum { MAX_CPUS = 256 };
+
+struct cpu {
+	struct cpu *self; /* gs:0 */
+	u32 index;        /* 0 is the boot CPU; dense */
+	u32 apic_id;
+	struct lock_cpu locks;
+	u64 stack_top; /* the one kernel stack, guard page below */
+	bool online;
+};
+
+static inline struct cpu *cpu_self(void)
+{
+	struct cpu *cpu;
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
+	return cpu;
+}
+
+static inline u32 cpu_index(void)
+{
+	return cpu_self()->index;
+}
+
+extern u32 cpu_count;              /* online CPUs; fixed after start */
+struct cpu *cpu_get(u32 index);    /* CHECKs the index */
+void cpu_kick(u32 index);          /* IPI: leave the guest or wake from idle; cheap when it does neither */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration (aerostat.conf): an INI text becomes structs.  Pure; used by the loader, the kernel and host tests.
+ * An error names file, line and key and says what is valid; it spoils its own VM (or value), never another's.
+ */
+#pragma once
+#include "kernel/lib/error.h"
+#include "kernel/lib/types.h"
+
+enum {
+	CONFIG_MAX_VMS = 64,
+	CONFIG_NAME_BYTES = 32,
+	CONFIG_PATH_BYTES = 128,
+	CONFIG_CMDLINE_BYTES = 1024,
+	CONFIG_MAX_MODULES = 4, /* of a multiboot guest */
+	CONFIG_MAX_VCPUS = 4,
+	CONFIG_MAX_ERRORS = 32,
+	CONFIG_ERROR_BYTES = 200,
+	CONFIG_MAX_TEXT_BYTES = 256 * 1024,
+};
+
+enum config_identity { IDENTITY_KVM, IDENTITY_VMWARE, IDENTITY_NONE };
+
+struct config_vm {
+	char name[CONFIG_NAME_BYTES];
+	char kernel[CONFIG_PATH_BYTES];
+	char initrd[CONFIG_PATH_BYTES];                      /* empty: none */
+	char modules[CONFIG_MAX_MODULES][CONFIG_PATH_BYTES]; /* keys module0 … module3: multiboot modules */
+	char cmdline[CONFIG_CMDLINE_BYTES];
+	u64 memory_max_bytes;
+	u64 memory_min_bytes;
+	u32 memory_shares; /* resolved to a number: low/normal/high = 5/10/20 per MiB of max */
+	char share_group[CONFIG_NAME_BYTES]; /* "none": alone */
+	u32 vcpus;
+	enum config_identity identity;
+	u64 tsc_khz; /* 0: calibrated */
+	bool autostart;
+	u32 line;   /* of its section */
+	bool valid; /* false: an error was reported for it and it must not start */
+};
+
+struct config_host {
+	u32 tax_percent;
+	bool overcommit_unsafe;
+	bool mitigations;
+	bool smt;
+	char startup[CONFIG_PATH_BYTES]; /* empty: none */
+};
+
+struct config {
+	struct config_host host;
+	struct config_vm vms[CONFIG_MAX_VMS];
+	u32 vm_count;
+	char errors[CONFIG_MAX_ERRORS][CONFIG_ERROR_BYTES];
+	u32 error_count; /* may exceed CONFIG_MAX_ERRORS: then the rest was counted only */
+};
+
+/* Parse `bytes` of text; `file` is used in messages.  Always yields a usable config: what was wrong is in errors. */
+void config_parse(struct config *config, const char *file, const char *text, size_t bytes);
+
+/*
+ * Set one key of a VM from its text ("memory.min", "64M"): the configuration's and `vm set`'s one table of keys.
+ * On error returns E_INVALID and writes one line without file and line number to `error`.
+ */
+err_t config_set(struct config_vm *vm, const char *key, const char *value, char error[CONFIG_ERROR_BYTES]);
+
+/* "64M" → bytes.  Bytes, or K, M, G of 1024; E_INVALID on anything else or on overflow. */
+err_t config_size(const char *text, u64 *bytes);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory resource management, as its users see it.  pmap is the truth: one 8-byte entry per PPN; EPT and shadow tables are
+ * caches of it.  Nothing here blocks: what must wait returns E_SUSPEND, the caller leaves the instruction pointer where it is
+ * and does it all again when the vCPU is woken (platform_wake).  All functions take their own locks (ranks VM → bucket → zone).
+ */
+#pragma once
+#include "kernel/lib/error.h"
+#include "kernel/lib/lock.h"
+#include "kernel/lib/types.h"
+
+enum mm_access { MM_READ, MM_WRITE, MM_EXECUTE };
+
+/* ---- the machine's memory ---- */
+
+struct mm_range {
+	mpn_t first;
+	u32 pages;
+};
+
+/*
+ * Take the machine's free memory.  `ranges` are sorted and disjoint.  The frame table (16 bytes a frame) is carved out of them
+ * and mapped by platform_map_frame_table where memory is.  Later ranges (boot-services memory) come by mm_add.
+ */
+err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last);
+err_t mm_add(struct mm_range range);
+
+/* Frames for the hypervisor itself (overhead): 2^order contiguous ones, contents undefined; E_NO_MEMORY leaves all as it was. */
+err_t mm_overhead_alloc(u32 order, mpn_t *first);
+void mm_overhead_free(mpn_t first, u32 order);
+
+enum mm_state { MM_HIGH, MM_SOFT, MM_HARD, MM_LOW };
+
+struct mm_totals { /* pages; total = free + overhead + private_ + shared_frames + debt_frames */
+	u64 total, free, overhead, private_, shared_frames, debt_frames;
+	u64 reserved; /* modules, ACPI and other frames that never were ours: not in total */
+	enum mm_state state;
+};
+void mm_totals(struct mm_totals *totals);
+
+/* ---- one VM ---- */
+
+struct mm_vm_config {
+	u64 max_pages; /* memory: [0, low_pages) from 0 and the rest from 4 GiB */
+	u64 min_pages;
+	u32 shares;
+	u32 id; /* 1 … STEP_MAX_VMS - 1, unique while the VM exists */
+};
+
+struct mm_vm; /* its storage is the caller's: mm_vm_bytes(); kernel/vm.h places it beside the VM's EPT */
+size_t mm_vm_bytes(void);
+
+/* Admission (min + overhead, here Σ max + overhead ≤ memory) and an empty pmap: allocates entry tables; nothing else. */
+err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why, size_t why_bytes);
+u32 mm_vm_id(const struct mm_vm *vm);
+
+/*
+ * Give everything back, a bounded piece at a time: frames, entry tables.  True when nothing is left, including frames
+ * that waited for a debt.  Afterwards the storage may be reused. The VM's vCPUs must have stopped for good.
+ */
+bool mm_vm_release_step(struct mm_vm *vm);
+
+/*
+ * A translation is missing or too narrow for `access`: make the pmap allow it and fill the cache (platform_fill).
+ * OK: run the instruction again.  E_SUSPEND: vCPU waits, platform_wake comes.  E_NOT_FOUND: not memory (device or hole): emulate.
+ * E_NO_MEMORY: no frame to be had; the caller waits as for E_SUSPEND and mm wakes it when frames are free. `vcpu` is whom to wake.
+ */
+err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access);
+
+/*
+ * Reach guest memory from the kernel: a pointer to [address, address + bytes), which must lie in one page, valid until the end of
+ * this step.  Sets the entry's TOUCHED (and CHANGED) bits. Errors as mm_resolve.
+ */
+err_t mm_reach(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum mm_access access, void **pointer);
+
+/* Copy across page borders, gather first: nothing is written unless every page can be reached. */
+err_t mm_read(struct mm_vm *vm, u32 vcpu, gpa_t address, void *to, u32 bytes);
+err_t mm_write(struct mm_vm *vm, u32 vcpu, gpa_t address, const void *from, u32 bytes);
+
+/* Keep a page's frame in place beyond this step (pvclock, rings, buffers in flight); counted, up to 255 a page. */
+err_t mm_pin(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access, mpn_t *mpn);
+void mm_unpin(struct mm_vm *vm, ppn_t ppn);
+
+struct mm_usage { /* pages; max = resident + ballooned + swapped + compressed + empty */
+	u64 max, min, shares, target, resident, private_, shared, ballooned, swapped, compressed, empty, pinned;
+	u64 saved_bytes;
+	u32 active_permille;
+	u64 overhead; /* entry tables and translation tables */
+	u64 large;    /* 2 MiB mappings in force */
+};
+void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage);
+
+/* ---- invariants ---- */
+
+/*
+ * Check every invariant, a bounded piece a call: false when done.  `finding` receives one line per broken invariant.
+ * Between calls memory may change: the audit restarts a piece whose generation moved, at most 8 times, then says so.
+ */
+struct mm_audit {
+	u64 cursor, vm_cursor;
+	u32 findings;
+	u8 private_state[64];
+};
+void mm_audit_begin(struct mm_audit *audit);
+bool mm_audit_step(struct mm_audit *audit, void (*finding)(void *context, const char *line), void *context);
+/* Background work of mm (settling debts, zeroing): one bounded step; true if there is more to do now. */
+bool mm_work_step(void);

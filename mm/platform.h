@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What mm/ asks of the machine.  Implemented twice: kernel/mm_platform.c (hardware) and tests/unit/platform_fake.c (hostile:
+ * stale TLBs, failing allocations, poisoned free frames, shuffled completions, fake time).
+ */
+#pragma once
+#include "mm/mm.h"
+
+/* Rights that a translation may carry at most. */
+enum mm_ceiling { CEILING_NONE, CEILING_READ, CEILING_ALL };
+
+/* A removal of rights that is not yet seen by every CPU: must be queued until settled. epoch 0: nothing is owed. */
+struct MUST_CHECK mm_debt {
+	u64 epoch;
+};
+
+struct mm_harvest {
+	bool known; /* false: this machine has no accessed and dirty flags */
+	bool touched, changed;
+};
+
+/* ---- translations: the five operations, called with the VM's lock held ---- */
+
+/* Install ppn → mpn for 1 or LARGE_PAGES pages (both aligned then). E_NO_MEMORY: no frame for a table; nothing changed. */
+err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling);
+/* Narrow [ppn, ppn + pages) to the ceiling; splits a large mapping that sticks out (needs no memory: it may drop it instead). */
+struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
+/* Read and clear accessed and dirty flags. */
+struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct mm_harvest *seen);
+/* Forget up to a bounded number of tables; *more says whether to call again. Tables' frames are freed by mm after the debt. */
+struct mm_debt platform_drop(struct mm_vm *vm, bool *more);
+bool platform_settled(struct mm_vm *vm, struct mm_debt debt);
+/* Frames that translation tables of this VM hold now. */
+u64 platform_table_pages(struct mm_vm *vm);
+
+/* ---- frames ---- */
+
+void *platform_frame(mpn_t mpn);                           /* its bytes; valid in this step */
+void platform_zero_frame(mpn_t mpn);
+void platform_copy_frame(mpn_t to, mpn_t from);
+void *platform_frame_table(mpn_t last, size_t entry_bytes);/* a virtual array for [0, last], nothing behind it yet */
+/* Back the bytes [offset, offset + bytes) of the frame table with zeroed frames taken from `take`. */
+err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take);
+
+/* ---- the rest ---- */
+
+u64 platform_time_ns(void);
+u64 platform_random(void);
+void platform_wake(struct mm_vm *vm, u32 vcpu); /* a suspended vCPU may try again */
+void platform_work(void);                       /* mm_work_step has something to do */
+void simd_begin(void);                          /* bracket around vector code: saves the guest's extended state once a step */
+void simd_end(void);
