@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Aerostat.  `make run` boots two Debian guests; `make test` runs every test; `make help` lists the rest.
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+B := build
+CC := gcc
+VERSION := 0.1.0
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+COMMON := -std=gnu17 -g -I. -I$(B)/gen $(WARNINGS) -MMD -MP -DAEROSTAT_VERSION='"$(VERSION)"' $(if $(RELEASE),-DAEROSTAT_RELEASE)
+KERNEL_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mgeneral-regs-only -mno-red-zone \
+	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
+	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns
+KERNEL_LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
+
+# ---- the kernel: every room below is compiled whole ----
+ROOMS := kernel kernel/lib kernel/x86 kernel/core kernel/shell mm vmx vmx/exits devices drivers storage
+KERNEL_C := $(filter-out vmx/offsets.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+KERNEL_ASM := $(foreach room,$(ROOMS),$(wildcard $(room)/*.asm))
+KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_ASM:%.asm=$(B)/kernel/%.asm.o)
+
+all: $(B)/aerostat.img
+
+# First, so that generated files are known to the rules below.
+include $(wildcard */*.mk)
+
+$(B)/kernel/%.o: %.c $(GENERATED) Makefile
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(KERNEL_CFLAGS) -c $< -o $@
+
+$(B)/kernel/%.asm.o: %.asm $(B)/gen/offsets.inc Makefile
+	@mkdir -p $(@D)
+	@echo "  NASM    $<"
+	@nasm -f elf64 -g -F dwarf -Werror -I $(B)/gen/ -I ./ -MD $(@:.o=.d) -MP $< -o $@
+
+# Structure offsets for the assembly, computed by the C compiler: lines "->%define NAME value" in its output.
+$(B)/gen/offsets.inc: vmx/offsets.c $(wildcard vmx/*.h kernel/*/*.h) Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN     $@"
+	@$(CC) $(KERNEL_CFLAGS) -MF $(B)/gen/offsets.d -S $< -o $(B)/gen/offsets.s
+	@sed -n 's/^.*->%define \([A-Z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $(B)/gen/offsets.s > $@
+	@test -s $@
+
+$(B)/aerostat.elf: $(KERNEL_O) linker.ld
+	@echo "  LD      $@"
+	@ld $(KERNEL_LDFLAGS) -o $@ $(KERNEL_O)
+
+# ---- host tests: one program per tests/unit/*_test.c, against the pure sources ----
+HOST_FLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST
+HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_SRCS := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) $(wildcard mm/*.c devices/*.c kernel/shell/*.c) \
+	kernel/core/step.c kernel/core/timer.c kernel/x86/acpi.c boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c)) kernel/guest_load.c \
+	$(wildcard kernel/load_*.c)
+HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(HOST_SRCS)))
+SUPPORT := $(wildcard tests/unit/support/*.c)
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
+asan_O := $(HOST_SRCS:%.c=$(B)/asan/%.o) $(SUPPORT:%.c=$(B)/asan/%.o)
+tsan_O := $(HOST_SRCS:%.c=$(B)/tsan/%.o) $(SUPPORT:%.c=$(B)/tsan/%.o)
+
+$(B)/asan/%.o: %.c $(GENERATED) Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_FLAGS) $(HOST_SAN) -c $< -o $@
+
+$(B)/tsan/%.o: %.c $(GENERATED) Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_FLAGS) -fsanitize=thread -c $< -o $@
+
+# Archives, so that each test links only what it reaches; what cannot be compiled for the host is not listed above.
+$(B)/asan/libhost.a: $(asan_O)
+	@rm -f $@; ar rcs $@ $^
+
+$(B)/tsan/libhost.a: $(tsan_O)
+	@rm -f $@; ar rcs $@ $^
+
+$(B)/unit/%_threads_test: $(B)/tsan/tests/unit/%_threads_test.o $(B)/tsan/libhost.a
+	@mkdir -p $(@D); echo "  LINK    $@"
+	@$(CC) -fsanitize=thread -o $@ $^ -lcmocka -lpthread
+
+$(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
+	@mkdir -p $(@D); echo "  LINK    $@"
+	@$(CC) $(HOST_SAN) -o $@ $^ -lcmocka -lZydis -lpthread
+
+unit: $(UNIT)
+	@tools/run-unit $(UNIT)
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+help:
+	@sed -n 's/^## //p' Makefile */*.mk
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all unit help clean
