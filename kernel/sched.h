@@ -22,7 +22,6 @@ struct task {
 	struct task *wake_next;
 	u32 cpu;
 	u32 state;
-	u32 wake_pending;
 	u64 virtual_time;
 	u64 run_ticks;
 };
@@ -30,11 +29,13 @@ struct task {
 /* Add a task on CPU `cpu` (SCHED_ANY_CPU: the one with the least weight), waiting; sched_wake starts it. */
 enum { SCHED_ANY_CPU = 0xffffffff };
 void sched_add(struct task *task, u32 cpu);
-/* Make it runnable; from any CPU, any step, any lock but the log's; idempotent. Kicks its CPU if that is idle or in a guest of lower urgency. */
+/* Make it runnable; from any CPU and any step; lock-free; idempotent. Kicks its CPU. */
 void sched_wake(struct task *task);
 bool sched_is_gone(const struct task *task);
 /* The end of the running task's time slice on this CPU, as host TSC. */
 u64 sched_slice_end(void);
-/* Should the running vCPU return to the scheduler now? (a task was woken on this CPU). Cheap: one load. */
-bool sched_should_yield(void);
+/* Non-zero while a task that was woken waits to be looked at: the running vCPU returns to the scheduler. One load. */
+const volatile u32 *sched_yield_flag(void);
+/* Make the task that runs on `cpu` return to the scheduler (and, if idle, wake the CPU). Any CPU, any step. */
+void sched_poke(u32 cpu);
 NORETURN void sched_run(void); /* the loop of every CPU */

@@ -60,7 +60,7 @@ struct vcpu_start {
 };
 
 enum vcpu_outcome {
-	VCPU_YIELD,   /* slice over, or sched_should_yield said so: still runnable */
+	VCPU_YIELD,   /* slice over, or sched_yield_flag said so: still runnable */
 	VCPU_HALTED,  /* HLT: wait until vcpu_has_work */
 	VCPU_SUSPENDED, /* an access waits: wait for platform_wake */
 	VCPU_WAIT_SIPI, /* after INIT */

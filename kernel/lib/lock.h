@@ -8,13 +8,11 @@
 #include "kernel/lib/types.h"
 
 enum lock_rank {
-	RANK_SCHED = 1, /* a CPU's run queue */
-	RANK_PC,        /* the devices of one VM */
+	RANK_PC = 1,    /* the devices of one VM */
 	RANK_VM,        /* pmap and translation tables of one VM */
 	RANK_BUCKET,    /* a group of the sharing table's buckets */
 	RANK_ZONE,      /* the free lists of one zone */
 	RANK_TIMER,     /* a CPU's timers */
-	RANK_WAKE,      /* a CPU's list of tasks to wake: may be taken while anything but a log is held */
 	RANK_CONSOLE,   /* rings of the wire and of guests' consoles */
 	RANK_LOG,       /* the log ring: may be written while anything else is held */
 };
