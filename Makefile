@@ -52,8 +52,8 @@ $(B)/aerostat.elf: $(KERNEL_O) linker.ld
 HOST_FLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST
 HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_SRCS := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) $(wildcard mm/*.c devices/*.c kernel/shell/*.c) \
-	kernel/core/step.c kernel/core/timer.c kernel/x86/acpi.c boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c)) kernel/guest_load.c \
-	$(wildcard kernel/load_*.c)
+	kernel/core/step.c kernel/core/timer.c kernel/x86/acpi.c boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c)) \
+	$(wildcard kernel/load*.c)
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(HOST_SRCS)))
 SUPPORT := $(wildcard tests/unit/support/*.c)
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
