@@ -47,7 +47,7 @@ struct vcpu_config {
 	u32 identity;     /* enum config_identity */
 	bool mitigations;
 	void *context;    /* the owner's (struct vm_vcpu of kernel/vm.c) */
-	void (*pin_time)(void *context, u64 unix_ns); /* unused: reserved */
+	u64 wall_s;       /* wall clock (Unix seconds) at VM time 0, for the guest's paravirtual clock */
 };
 
 /* How a vCPU's registers stand when it first runs. */
