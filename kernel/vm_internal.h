@@ -8,7 +8,6 @@
 #pragma once
 #include "kernel/core/timer.h"
 #include "kernel/lib/lock.h"
-#include "kernel/lib/ring.h"
 #include "kernel/load.h"
 #include "kernel/sched.h"
 #include "kernel/vm.h"
@@ -19,7 +18,7 @@ enum { VM_WHY_BYTES = 160, VM_CONSOLE_BYTES = 64 * 1024, VM_INPUT_BYTES = 4096 }
 enum vm_hold { HOLD_PAUSE = 1, HOLD_END = 2 };
 
 /* What a guest (or its vCPU) did that ends this run; the first one counts. */
-enum vm_ended { ENDED_NOT, ENDED_OFF, ENDED_RESET, ENDED_FAILED };
+enum vm_ended { ENDED_NOT, ENDED_CLAIMED, ENDED_OFF, ENDED_KILLED, ENDED_RESET, ENDED_FAILED };
 
 struct vm_vcpu {
 	struct task task;
@@ -30,6 +29,7 @@ struct vm_vcpu {
 	u32 index;
 	u32 deadline_moved;     /* the timer must be armed again */
 	u32 parked;
+	bool scheduled;         /* its task was added */
 	char name[CONFIG_NAME_BYTES + 8];
 };
 
@@ -49,7 +49,6 @@ struct vm {
 	char why[VM_WHY_BYTES];
 	u32 hold, ended, parked_count;
 	bool restart;           /* start again when it has ended */
-	bool registered;        /* its memory was admitted */
 	struct vm_vcpu vcpus[CONFIG_MAX_VCPUS];
 
 	struct task worker;
@@ -66,9 +65,10 @@ struct vm {
 	u64 start_wall_s;       /* wall clock at VM time 0 */
 
 	struct lock console_lock;
-	struct ring output, input;
-	u8 output_bytes[VM_CONSOLE_BYTES];
-	u8 input_bytes[VM_INPUT_BYTES];
+	u64 output_end;                   /* bytes ever written; the ring keeps the last VM_CONSOLE_BYTES */
+	u64 input_begin, input_end;       /* bytes ever taken and ever typed */
+	u8 output[VM_CONSOLE_BYTES];
+	u8 input[VM_INPUT_BYTES];
 };
 
 /* Zeroed contiguous frames for the hypervisor's own use; NULL: no memory. */
@@ -80,7 +80,7 @@ struct mm_vm *vm_mm(struct vm *vm);          /* NULL: no memory now */
 void vm_ended(struct vm *vm, enum vm_ended how, const char *why); /* any CPU; the worker takes it from there */
 void vm_hold(struct vm *vm, u32 hold);       /* vCPUs leave the guest and park (pause) or go (end) */
 void vm_release_hold(struct vm *vm, u32 hold);
-const char *vm_vmx_missing(void);
+bool vm_mitigations(void);
 
 extern const struct bus_host vm_bus_host;
 err_t vm_vcpus_create(struct vm *vm);

@@ -219,6 +219,7 @@ void vm_vcpus_go(struct vm *vm, const struct vcpu_start *start)
 		else
 			vcpu_wait_for_sipi(v->vcpu);
 		v->deadline_moved = 1;
+		v->scheduled = true;
 		sched_add(&v->task, SCHED_ANY_CPU);
 	}
 	for (u32 i = 0; i < vm->config.vcpus; i++)
@@ -228,7 +229,7 @@ void vm_vcpus_go(struct vm *vm, const struct vcpu_start *start)
 bool vm_vcpus_gone(const struct vm *vm)
 {
 	for (u32 i = 0; i < vm->config.vcpus; i++)
-		if (vm->vcpus[i].vcpu && vm->vcpus[i].task.step && !sched_is_gone(&vm->vcpus[i].task))
+		if (vm->vcpus[i].scheduled && !sched_is_gone(&vm->vcpus[i].task))
 			return false;
 	return true;
 }
