@@ -33,7 +33,7 @@ enum mm_state { MM_HIGH, MM_SOFT, MM_HARD, MM_LOW };
 
 struct mm_totals { /* pages; total = free + overhead + private_ + shared_frames + debt_frames */
 	u64 total, free, overhead, private_, shared_frames, debt_frames;
-	u64 reserved; /* modules, ACPI and other frames that never were ours: not in total */
+	u64 reserved; /* offered to mm but too scattered to use, and MPN 0: not in total */
 	enum mm_state state;
 };
 void mm_totals(struct mm_totals *totals);
@@ -51,13 +51,18 @@ struct mm_vm_config {
 struct mm_vm; /* its storage is the caller's: mm_vm_bytes(); kernel/vm.h places it beside the VM's EPT */
 size_t mm_vm_bytes(void);
 
-/* Admission (min + overhead, here Σ max + overhead ≤ memory) and an empty pmap: allocates entry tables; nothing else. */
+/*
+ * Admission (Σ max + overhead ≤ memory) and an empty pmap.  Reserves, but allocates nothing: directory and entry pages come at first
+ * touch, out of what was reserved here.  E_NO_MEMORY: `why` says what is short and by how much; E_INVALID: the numbers are wrong;
+ * E_EXISTS: the id is taken.  Nothing has changed then.
+ */
 err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why, size_t why_bytes);
 u32 mm_vm_id(const struct mm_vm *vm);
 
 /*
  * Give everything back, a bounded piece at a time: frames, entry tables.  True when nothing is left, including frames
- * that waited for a debt.  Afterwards the storage may be reused. The VM's vCPUs must have stopped for good.
+ * that waited for a debt.  Afterwards the storage may be reused. The VM's vCPUs must have stopped for good and no device
+ * may still transfer; pins that the guest left (pvclock, rings) go with the VM.
  */
 bool mm_vm_release_step(struct mm_vm *vm);
 
@@ -74,13 +79,36 @@ err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access);
  */
 err_t mm_reach(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum mm_access access, void **pointer);
 
-/* Copy across page borders, gather first: nothing is written unless every page can be reached. */
+/* Copy across a page border, gather first: nothing is written unless both pages can be reached.  At most PAGE_SIZE bytes (CHECK). */
 err_t mm_read(struct mm_vm *vm, u32 vcpu, gpa_t address, void *to, u32 bytes);
 err_t mm_write(struct mm_vm *vm, u32 vcpu, gpa_t address, const void *from, u32 bytes);
 
-/* Keep a page's frame in place beyond this step (pvclock, rings, buffers in flight); counted, up to 255 a page. */
+/*
+ * Keep a page's frame in place beyond this step (pvclock, rings, buffers in flight); counted, up to 255 a page (then E_RANGE).
+ * The page gets a frame of its own whatever the access: a pin on the zero frame would break with the guest's first write.
+ */
 err_t mm_pin(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access, mpn_t *mpn);
 void mm_unpin(struct mm_vm *vm, ppn_t ppn);
+
+/*
+ * The guest gave the page up (balloon): its frame is free once the debt is settled, and the next touch gets a zeroed one.
+ * E_NOT_FOUND: not memory; E_STATE: pinned, in transit, or given up already; E_NO_MEMORY: no page for the entries.
+ */
+err_t mm_give_up(struct mm_vm *vm, ppn_t ppn);
+
+/*
+ * Watch a page: SAMPLED takes all rights away until it is touched, GUARDED (a sharing candidate) the right to write.  The first
+ * access that the ceiling refuses clears the mark, then gives the rights back.  E_STATE: nothing to watch there, or pinned.
+ */
+enum mm_watch { MM_WATCH_SAMPLED, MM_WATCH_GUARDED };
+err_t mm_watch(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch);
+
+/* History since the last call, from the hardware's flags and from mm's own accesses; cleared by reading. E_NOT_FOUND: not memory. */
+struct mm_history {
+	bool touched, changed;
+	bool sampled, guarded; /* still watched: not accessed since mm_watch */
+};
+err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history);
 
 struct mm_usage { /* pages; max = resident + ballooned + swapped + compressed + empty */
 	u64 max, min, shares, target, resident, private_, shared, ballooned, swapped, compressed, empty, pinned;
@@ -100,7 +128,7 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage);
 struct mm_audit {
 	u64 cursor, vm_cursor;
 	u32 findings;
-	u8 private_state[64];
+	u64 private_state[8];
 };
 void mm_audit_begin(struct mm_audit *audit);
 bool mm_audit_step(struct mm_audit *audit, void (*finding)(void *context, const char *line), void *context);

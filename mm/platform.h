@@ -21,17 +21,26 @@ struct mm_harvest {
 
 /* ---- translations: the five operations, called with the VM's lock held ---- */
 
-/* Install ppn → mpn for 1 or LARGE_PAGES pages (both aligned then). E_NO_MEMORY: no frame for a table; nothing changed. */
+/*
+ * Install ppn → mpn for 1 or LARGE_PAGES pages (both aligned then), over a narrower or smaller translation of the same frames.
+ * A table that a large leaf replaces goes to mm_overhead_free_after. E_NO_MEMORY: no frame for a table; nothing changed.
+ */
 err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling);
 /* Narrow [ppn, ppn + pages) to the ceiling; splits a large mapping that sticks out (needs no memory: it may drop it instead). */
 struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
 /* Read and clear accessed and dirty flags. */
 struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct mm_harvest *seen);
-/* Forget up to a bounded number of tables; *more says whether to call again. Tables' frames are freed by mm after the debt. */
+/* Forget up to a bounded number of tables; *more says whether to call again. Their frames go to mm_overhead_free_after. */
 struct mm_debt platform_drop(struct mm_vm *vm, bool *more);
 bool platform_settled(struct mm_vm *vm, struct mm_debt debt);
 /* Frames that translation tables of this VM hold now. */
 u64 platform_table_pages(struct mm_vm *vm);
+
+/*
+ * What mm offers to the implementer of the above: free an overhead frame (a table, from mm_overhead_alloc) when `debt` is settled.
+ * Called within the five operations, that is with the VM's lock held.
+ */
+void mm_overhead_free_after(u32 vm_id, mpn_t table, struct mm_debt debt);
 
 /* ---- frames ---- */
 
@@ -39,7 +48,10 @@ void *platform_frame(mpn_t mpn);                           /* its bytes; valid i
 void platform_zero_frame(mpn_t mpn);
 void platform_copy_frame(mpn_t to, mpn_t from);
 void *platform_frame_table(mpn_t last, size_t entry_bytes);/* a virtual array for [0, last], nothing behind it yet */
-/* Back the bytes [offset, offset + bytes) of the frame table with zeroed frames taken from `take`. */
+/*
+ * Back the bytes [offset, offset + bytes) of the frame table with zeroed frames taken from the front of `take` (first and pages
+ * move on).  mm asks once for each byte.  E_NO_MEMORY: `take` was too small.
+ */
 err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take);
 
 /* ---- the rest ---- */
