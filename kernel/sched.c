@@ -11,7 +11,7 @@
 #include "kernel/lib/lock.h"
 #include "kernel/x86/cpu.h"
 
-enum task_state { WAITING, QUEUED, RUNNING, RUNNING_WOKEN, GONE };
+enum task_state { NEW, WAITING, QUEUED, RUNNING, RUNNING_WOKEN, GONE };
 
 enum {
 	SLICE_SHARED_US = 3000,   /* others wait on this CPU */
@@ -174,6 +174,15 @@ static void run_task(struct queue *queue, struct task *task)
 	task->run_ticks += ticks;
 	task->virtual_time += ticks * NORMAL_WEIGHT / task->weight;
 	after_step(queue, task, result);
+}
+
+const char *sched_state_text(const struct task *task)
+{
+	static const char *const text[] = { "new", "waiting", "ready", "running", "running", "gone" };
+	u32 state = __atomic_load_n(&task->state, __ATOMIC_RELAXED);
+
+	CHECK(state < ARRAY_SIZE(text));
+	return text[state];
 }
 
 u64 sched_slice_end(void)

@@ -32,6 +32,7 @@ void sched_add(struct task *task, u32 cpu);
 /* Make it runnable; from any CPU and any step; lock-free; idempotent. Kicks its CPU. */
 void sched_wake(struct task *task);
 bool sched_is_gone(const struct task *task);
+const char *sched_state_text(const struct task *task); /* "ready" */
 /* The end of the running task's time slice on this CPU, as host TSC. */
 u64 sched_slice_end(void);
 /* Non-zero while a task that was woken waits to be looked at: the running vCPU returns to the scheduler. One load. */

@@ -97,13 +97,6 @@ static void usage_of(struct vm *vm, struct mm_usage *usage)
 		mm_vm_usage(vm_mm(vm), usage);
 }
 
-static const char *vcpu_state_text(u32 state)
-{
-	static const char *const text[] = { "waiting", "ready", "running", "running", "gone" };
-
-	return state < ARRAY_SIZE(text) ? text[state] : "unknown";
-}
-
 void vm_info(struct vm *vm, struct vm_info *info)
 {
 	memset(info, 0, sizeof(*info));
@@ -121,7 +114,7 @@ void vm_info(struct vm *vm, struct vm_info *info)
 		struct task *task = &vm->vcpus[i].task;
 
 		info->vcpu[i].cpu = task->cpu;
-		info->vcpu[i].state = vcpu_state_text(__atomic_load_n(&task->state, __ATOMIC_RELAXED));
+		info->vcpu[i].state = sched_state_text(task);
 		info->vcpu[i].run_ns = time_tsc_to_ns(task->run_ticks);
 	}
 	for (u32 reason = 0; reason < EXIT_REASONS; reason++) {
