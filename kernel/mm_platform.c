@@ -8,7 +8,7 @@
 #include "kernel/sched.h"
 #include "kernel/vm_internal.h"
 #include "kernel/x86/paging.h"
-#include "kernel/x86/random.h"
+#include "kernel/core/random.h"
 #include <string.h>
 
 static struct vm_space *space_of(struct mm_vm *vm)
