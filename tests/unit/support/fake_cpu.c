@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* CPUs of host tests: one a thread. Also what kernel/lib asks of a machine: a place for lock ranks. */
+#include "tests/unit/fake/kernel/core/cpu.h"
+
+u32 cpu_count = 1;
+u32 fake_kicks[MAX_CPUS];
+static _Thread_local struct lock_cpu self;
+
+struct lock_cpu *lock_cpu_self(void)
+{
+	return &self;
+}
+
+u32 cpu_index(void)
+{
+	return self.id;
+}
+
+void fake_cpu_set(u32 index)
+{
+	self.id = index;
+}
+
+void cpu_kick(u32 index)
+{
+	__atomic_fetch_add(&fake_kicks[index], 1, __ATOMIC_RELAXED);
+}
