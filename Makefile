@@ -9,8 +9,8 @@ CC := gcc
 VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
-COMMON := -std=gnu17 -g -I. -I$(B)/gen $(WARNINGS) -MMD -MP -DAEROSTAT_VERSION='"$(VERSION)"' $(if $(RELEASE),-DAEROSTAT_RELEASE)
-KERNEL_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mgeneral-regs-only -mno-red-zone \
+COMMON := -std=gnu17 -g -I$(B)/gen $(WARNINGS) -MMD -MP -DAEROSTAT_VERSION='"$(VERSION)"' $(if $(RELEASE),-DAEROSTAT_RELEASE)
+KERNEL_CFLAGS := -I. $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mgeneral-regs-only -mno-red-zone \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns
 KERNEL_LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld
@@ -49,10 +49,10 @@ $(B)/aerostat.elf: $(KERNEL_O) linker.ld
 	@ld $(KERNEL_LDFLAGS) -o $@ $(KERNEL_O)
 
 # ---- host tests: one program per tests/unit/*_test.c, against the pure sources ----
-HOST_FLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST
+HOST_FLAGS := -Itests/unit/fake -I. $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST
 HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_SRCS := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) $(wildcard mm/*.c devices/*.c kernel/shell/*.c) \
-	kernel/core/step.c kernel/core/timer.c kernel/x86/acpi.c boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c)) \
+	kernel/core/step.c kernel/core/timer.c kernel/core/random.c kernel/x86/acpi.c boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c)) \
 	$(wildcard kernel/load*.c)
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(HOST_SRCS)))
 SUPPORT := $(wildcard tests/unit/support/*.c)

@@ -11,9 +11,9 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64; /* so that %llu prints it everywhere */
 typedef int32_t s32;
-typedef int64_t s64;
+typedef long long s64;
 
 typedef struct { u64 a; } mpa_t; /* machine-physical address */
 typedef struct { u64 a; } gpa_t; /* guest-"physical" address */
