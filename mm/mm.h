@@ -41,8 +41,8 @@ void mm_totals(struct mm_totals *totals);
 /* ---- one VM ---- */
 
 struct mm_vm_config {
-	u64 max_pages; /* memory: [0, low_pages) from 0 and the rest from 4 GiB */
-	u64 low_pages; /* how many of max_pages lie from 0 up */
+	u64 max_pages;
+	u64 low_pages; /* how many of max_pages lie from 0 up; below max: 2 MiB-aligned, and the rest lies from 4 GiB up */
 	u64 min_pages;
 	u32 shares;
 	u32 id; /* 1 … STEP_MAX_VMS - 1, unique while the VM exists */

@@ -26,7 +26,11 @@ struct mm_harvest {
  * A table that a large leaf replaces goes to mm_overhead_free_after. E_NO_MEMORY: no frame for a table; nothing changed.
  */
 err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling);
-/* Narrow [ppn, ppn + pages) to the ceiling; splits a large mapping that sticks out (needs no memory: it may drop it instead). */
+/*
+ * Narrow [ppn, ppn + pages) to the ceiling; splits a large mapping that sticks out (needs no memory: it may drop it instead).
+ * To CEILING_NONE it always publishes a new epoch, whether or not there was a translation: the frame may change next, and a CPU
+ * may hold a pointer to it until its step ends.
+ */
 struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
 /* Read and clear accessed and dirty flags. */
 struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct mm_harvest *seen);

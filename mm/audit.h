@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The audit's phases.  Each looks at one piece a call and is done when it returns true. */
+#pragma once
+#include "mm/frame.h"
+#include "mm/vm.h"
+
+enum { AUDIT_RESTARTS = 8 };
+
+struct audit_state {
+	union {
+		u64 classes[FRAME_CLASSES];
+		u32 tallies[TALLIES + 1];
+	};
+	u64 generation;
+	u32 phase, restarts;
+};
+
+struct audit {
+	struct mm_audit *public_;
+	struct audit_state state;
+	void (*finding)(void *context, const char *line);
+	void *context;
+};
+
+void audit_report(struct audit *audit, const char *text, ...) PRINTF(2, 3);
+/* What was being summed has moved: begin again? After AUDIT_RESTARTS times the log says that it was not compared, and false. */
+bool audit_again(struct audit *audit, const char *what);
+
+bool audit_frames(struct audit *audit);  /* each frame has one state, and its owner agrees */
+bool audit_zones(struct audit *audit);   /* free lists */
+bool audit_blocks(struct audit *audit);  /* each entry is legal, and its frame agrees */
+bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks' */
+bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Audit of the frame table and of the free lists. */
+#include "mm/audit.h"
+#include "mm/pmap.h"
+#include "mm/zone.h"
+#include <string.h>
+
+enum { PIECE_FRAMES = 256 };
+
+/* ---- free memory, under its zone's lock ---- */
+
+/* A head of a free block: returns the block's frames (1 if it is none any more). */
+static u32 check_free(struct audit *audit, u32 mpn)
+{
+	struct zone *zone = &zones[zone_of(mpn)];
+	const struct frame *frame = frame_of(mpn);
+	u32 pages = 1;
+
+	lock_acquire(&zone->lock);
+	if (frame->state == FRAME_FREE) {
+		u32 order = frame->order;
+		bool listed = frame->previous ? frame_of(frame->previous)->next == mpn :
+						order < ZONE_ORDERS && zone->heads[order] == mpn;
+
+		if (order >= ZONE_ORDERS || mpn % (1U << order))
+			audit_report(audit, "frame 0x%x: free block of impossible order %u", mpn, order);
+		else
+			pages = 1U << order;
+		if (!listed || (frame->next && frame_of(frame->next)->previous != mpn))
+			audit_report(audit, "frame 0x%x: free but not in its list", mpn);
+		for (u32 i = 1; i < pages; i++) {
+			if (frame_state(mpn + i) != FRAME_TAIL)
+				audit_report(audit, "frame 0x%x: %s inside a free block", mpn + i,
+					     frame_state_name(frame_state(mpn + i)));
+		}
+	}
+	lock_release(&zone->lock);
+	return pages;
+}
+
+/* A tail has its head below it. */
+static void check_tail(struct audit *audit, u32 mpn)
+{
+	struct zone *zone = &zones[zone_of(mpn)];
+	bool found = false;
+
+	lock_acquire(&zone->lock);
+	for (u32 order = 1; order < ZONE_ORDERS && !found; order++) {
+		u32 head = mpn & ~((1U << order) - 1);
+
+		found = head != mpn && frame_state(head) == FRAME_FREE && frame_of(head)->order >= order;
+	}
+	if (!found && frame_state(mpn) == FRAME_TAIL)
+		audit_report(audit, "frame 0x%x: free but in no block", mpn);
+	lock_release(&zone->lock);
+}
+
+/* ---- frames with an owner, under its lock ---- */
+
+static bool owner_agrees(struct mm_vm *vm, u32 mpn, const struct frame *frame)
+{
+	struct page page;
+
+	if (frame->state == FRAME_DEBT)
+		return vm->debt_frames > 0;
+	if (!pmap_is_memory(vm, (ppn_t){ frame->ppn }) || pmap_find(vm, (ppn_t){ frame->ppn }, &page))
+		return false;
+	if (frame->state == FRAME_RESERVED)
+		return page.block->reserve && page.block->reserve + page.index == mpn;
+	return entry_state(page_entry(&page)) == PAGE_PRIVATE && entry_frame(page_entry(&page)) == mpn;
+}
+
+static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
+{
+	const struct frame *frame = frame_of(mpn);
+	u32 owner = __atomic_load_n(&frame->owner, __ATOMIC_RELAXED);
+	struct mm_vm *vm = owner && owner < VM_IDS ? vm_lock_id(owner) : NULL;
+
+	if (!vm) {
+		if (frame_state(mpn) == seen)
+			audit_report(audit, "frame 0x%x: %s of VM %u, which does not exist", mpn, frame_state_name(seen), owner);
+		return;
+	}
+	if (frame_state(mpn) == seen && frame->owner == owner && !owner_agrees(vm, mpn, frame))
+		audit_report(audit, "frame 0x%x: %s of VM %u page 0x%x, which does not name it", mpn, frame_state_name(seen),
+			     owner, frame->ppn);
+	vm_unlock(vm);
+}
+
+/* ---- every frame ---- */
+
+/* Returns how many frames were looked at. */
+static u32 check_frame(struct audit *audit, u32 mpn)
+{
+	enum frame_state state = frame_state(mpn);
+	u32 pages = 1;
+
+	if (state >= FRAME_STATES || state == FRAME_ABSENT) {
+		audit_report(audit, "frame 0x%x: impossible state %u", mpn, state);
+		return 1;
+	}
+	if (frame_of(mpn)->zone != zone_of(mpn))
+		audit_report(audit, "frame 0x%x: in the wrong zone", mpn);
+	if (state == FRAME_FREE)
+		pages = check_free(audit, mpn);
+	else if (state == FRAME_TAIL)
+		check_tail(audit, mpn);
+	else if (state == FRAME_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT)
+		check_owned(audit, mpn, state);
+	else if (state == FRAME_SHARED && mpn != frame_zero)
+		audit_report(audit, "frame 0x%x: shared, but not the zero frame", mpn);
+	audit->state.classes[frame_class(state)] += pages;
+	return pages;
+}
+
+static void compare(struct audit *audit)
+{
+	static const char *const names[FRAME_CLASSES] = { "free", "overhead", "private", "shared", "debt" };
+
+	for (u32 class = 0; class < FRAME_CLASSES; class++) {
+		u64 found = audit->state.classes[class];
+		u64 counted = frame_count((enum frame_class)class);
+
+		if (found != counted)
+			audit_report(audit, "%s: %llu frames, but the counter says %llu", names[class], (unsigned long long)found,
+				     (unsigned long long)counted);
+	}
+}
+
+static u64 moves(void)
+{
+	return __atomic_load_n(&frame_counts.moves, __ATOMIC_RELAXED);
+}
+
+/* vm_cursor: range; cursor: frame in it. */
+bool audit_frames(struct audit *audit)
+{
+	struct mm_audit *public_ = audit->public_;
+	u64 *generation = &audit->state.generation;
+
+	if (public_->vm_cursor == 0 && public_->cursor == 0)
+		*generation = moves();
+	if (public_->vm_cursor < frame_range_count) {
+		const struct mm_range *range = &frame_ranges[public_->vm_cursor];
+
+		for (u32 i = 0; i < PIECE_FRAMES && public_->cursor < range->pages;) {
+			u32 pages = check_frame(audit, range->first.n + (u32)public_->cursor);
+
+			public_->cursor += pages;
+			i += pages;
+		}
+		if (public_->cursor >= range->pages) {
+			public_->vm_cursor++;
+			public_->cursor = 0;
+		}
+		return false;
+	}
+	if (*generation == moves())
+		compare(audit);
+	else if (audit_again(audit, "memory")) {
+		memset(audit->state.classes, 0, sizeof(audit->state.classes));
+		public_->vm_cursor = 0;
+		return false;
+	}
+	return true;
+}
+
+bool audit_zones(struct audit *audit)
+{
+	for (u32 i = 0; i < ZONES; i++) {
+		struct zone *zone = &zones[i];
+		u64 free = 0;
+
+		lock_acquire(&zone->lock);
+		for (u32 order = 0; order < ZONE_ORDERS; order++) {
+			free += zone->blocks[order] << order;
+			if (!zone->heads[order] != !zone->blocks[order])
+				audit_report(audit, "%s: list of order %u and its length disagree", zone->lock.name, order);
+		}
+		if (free != zone->free)
+			audit_report(audit, "%s: %llu frames in lists, but the counter says %llu", zone->lock.name,
+				     (unsigned long long)free, (unsigned long long)zone->free);
+		lock_release(&zone->lock);
+	}
+	return true;
+}

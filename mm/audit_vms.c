@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Audit of pmaps, of the counters that follow from them, and of the machine's equation. */
+#include "mm/audit.h"
+#include "mm/pmap.h"
+#include "mm/reserve.h"
+#include <string.h>
+
+static const char *const tally_names[TALLIES] = {
+	[TALLY_PRIVATE] = "private", [TALLY_ZERO] = "zero",	    [TALLY_BALLOONED] = "ballooned", [TALLY_BUSY] = "busy",
+	[TALLY_IN_PLACE] = "in place", [TALLY_NARROWED] = "narrowed", [TALLY_PINNED] = "pinned",
+};
+
+/* ---- one entry ---- */
+
+static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn)
+{
+	u32 mpn = entry_frame(entry);
+	const struct frame *frame = frame_of(mpn);
+
+	if (!mpn || frame_state(mpn) != FRAME_PRIVATE || frame->owner != vm->id || frame->ppn != ppn)
+		return "names a frame that is not its own";
+	if (!(entry & ENTRY_PINNED) != !entry_pins(entry))
+		return "PINNED and the pin count disagree";
+	if ((entry & ENTRY_WATCHED) && (entry & ENTRY_PINNED))
+		return "watched and pinned";
+	if ((entry & ENTRY_GUARDED) && entry_ceiling(entry) > CEILING_READ)
+		return "guarded but writable";
+	if ((entry & ENTRY_SAMPLED) && entry_ceiling(entry) != CEILING_NONE)
+		return "sampled but accessible";
+	return NULL;
+}
+
+/* What is wrong with an entry that says it has no frame of its own; NULL: nothing. */
+static const char *frameless_fault(u64 entry)
+{
+	enum page_state state = entry_state(entry);
+	u32 frame = entry_frame(entry);
+
+	if (entry_pins(entry) || (entry & ENTRY_PINNED))
+		return "pinned without a frame";
+	if (state == PAGE_EMPTY && frame && frame != frame_zero)
+		return "EMPTY but names a frame";
+	if (entry_ceiling(entry) > (state == PAGE_EMPTY && frame ? CEILING_READ : CEILING_NONE))
+		return "more rights than it may have";
+	return NULL;
+}
+
+static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn)
+{
+	switch (entry_state(entry)) {
+	case PAGE_PRIVATE:
+		return private_fault(vm, entry, ppn);
+	case PAGE_EMPTY:
+	case PAGE_BALLOONED:
+	case PAGE_BUSY:
+		return frameless_fault(entry);
+	default:
+		return "in a state that nothing enters";
+	}
+}
+
+/* ---- one block ---- */
+
+static void recount(const struct block *block, u64 entry, u32 index, u32 found[TALLIES])
+{
+	enum page_state state = entry_state(entry);
+
+	found[TALLY_ZERO] += state == PAGE_EMPTY && entry_frame(entry);
+	found[TALLY_BALLOONED] += state == PAGE_BALLOONED;
+	found[TALLY_BUSY] += state == PAGE_BUSY;
+	if (state != PAGE_PRIVATE)
+		return;
+	found[TALLY_PRIVATE]++;
+	found[TALLY_IN_PLACE] += block->reserve && entry_frame(entry) == block->reserve + index;
+	found[TALLY_NARROWED] += entry_ceiling(entry) != CEILING_ALL;
+	found[TALLY_PINNED] += (entry & ENTRY_PINNED) != 0;
+}
+
+static void check_block(struct audit *audit, const struct mm_vm *vm, const struct block *block, u32 number)
+{
+	const u64 *entries = pmap_entries(block);
+	u32 base = pmap_block_ppn(vm, number).n;
+	u32 found[TALLIES] = { 0 };
+
+	for (u32 i = 0; i < LARGE_PAGES; i++) {
+		if (!entries[i])
+			continue;
+		const char *fault = i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i) : "beyond memory";
+
+		if (fault)
+			audit_report(audit, "VM %u page 0x%x: %s (entry 0x%llx)", vm->id, base + i, fault,
+				     (unsigned long long)entries[i]);
+		recount(block, entries[i], i, found);
+	}
+	for (u32 i = 0; i < TALLIES; i++) {
+		if (found[i] != block->tally[i])
+			audit_report(audit, "VM %u block 0x%x: %u pages %s, but the counter says %u", vm->id, base, found[i],
+				     tally_names[i], block->tally[i]);
+	}
+	if (block->large && !reserve_is_whole(block))
+		audit_report(audit, "VM %u block 0x%x: a large mapping of pages that are not alike", vm->id, base);
+}
+
+/* The VM under audit, locked, or NULL when vm_cursor is at the end. Skips numbers that are free. */
+static struct mm_vm *lock_current(struct audit *audit)
+{
+	for (u64 *id = &audit->public_->vm_cursor; *id < VM_IDS; ++*id) {
+		struct mm_vm *vm = vm_lock_id((u32)*id);
+
+		if (vm)
+			return vm;
+		audit->public_->cursor = 0;
+	}
+	return NULL;
+}
+
+static void next_vm(struct audit *audit)
+{
+	audit->public_->vm_cursor++;
+	audit->public_->cursor = 0;
+	audit->state.restarts = 0;
+}
+
+/* vm_cursor: VM; cursor: block. */
+bool audit_blocks(struct audit *audit)
+{
+	struct mm_vm *vm = lock_current(audit);
+	u64 *number = &audit->public_->cursor;
+
+	if (!vm)
+		return true;
+	u32 blocks = pmap_block_count(vm);
+	const struct block *block = NULL;
+
+	while (*number < blocks) {
+		/* A directory that does not exist is one look, not 128. */
+		u64 step = vm->directories[*number / DIRECTORY_BLOCKS] ? 1 : DIRECTORY_BLOCKS - *number % DIRECTORY_BLOCKS;
+
+		block = pmap_block(vm, (u32)*number);
+		if (block && block->entries)
+			break;
+		*number += step;
+	}
+	if (*number < blocks) {
+		check_block(audit, vm, block, (u32)*number);
+		++*number;
+	} else {
+		next_vm(audit);
+	}
+	vm_unlock(vm);
+	return false;
+}
+
+/* ---- a VM's counters ---- */
+
+static void add_directory(struct audit *audit, const struct mm_vm *vm, u32 directory)
+{
+	const struct block *blocks = platform_frame((mpn_t){ vm->directories[directory] });
+
+	for (u32 i = 0; i < DIRECTORY_BLOCKS; i++) {
+		for (u32 tally = 0; tally < TALLIES; tally++)
+			audit->state.tallies[tally] += blocks[i].tally[tally];
+		audit->state.tallies[TALLIES] += blocks[i].large;
+	}
+}
+
+static void compare_sums(struct audit *audit, const struct mm_vm *vm)
+{
+	const u32 *found = audit->state.tallies;
+
+	for (u32 i = 0; i < TALLIES; i++) {
+		if (found[i] != vm->tally[i])
+			audit_report(audit, "VM %u: %u pages %s, but its counter says %llu", vm->id, found[i], tally_names[i],
+				     (unsigned long long)vm->tally[i]);
+	}
+	if (found[TALLIES] != vm->large_blocks)
+		audit_report(audit, "VM %u: %u large mappings, but its counter says %llu", vm->id, found[TALLIES],
+			     (unsigned long long)vm->large_blocks);
+	if (vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_ZERO] + vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_BUSY] > vm->max_pages)
+		audit_report(audit, "VM %u: more pages than it has", vm->id);
+}
+
+/* vm_cursor: VM; cursor: directory (256 MiB; a VM of one directory is summed in one step, under its lock). */
+bool audit_sums(struct audit *audit)
+{
+	struct mm_vm *vm = lock_current(audit);
+	u64 *directory = &audit->public_->cursor;
+
+	if (!vm)
+		return true;
+	if (*directory == 0) {
+		memset(audit->state.tallies, 0, sizeof(audit->state.tallies));
+		audit->state.generation = vm->generation;
+	}
+	while (*directory < VM_DIRECTORIES && !vm->directories[*directory])
+		++*directory;
+	if (*directory < VM_DIRECTORIES)
+		add_directory(audit, vm, (u32)(*directory)++);
+	while (*directory < VM_DIRECTORIES && !vm->directories[*directory])
+		++*directory;
+	if (audit->state.generation != vm->generation) {
+		if (audit_again(audit, "a VM"))
+			*directory = 0;
+		else
+			next_vm(audit);
+	} else if (*directory == VM_DIRECTORIES) {
+		compare_sums(audit, vm);
+		next_vm(audit);
+	}
+	vm_unlock(vm);
+	return false;
+}
+
+/* ---- the machine ---- */
+
+struct machine_sums {
+	u64 private_, zero, debt, set_aside;
+};
+
+static void sum_vms(struct machine_sums *sums)
+{
+	*sums = (struct machine_sums){ 0 };
+	for (u32 id = 1; id < VM_IDS; id++) {
+		struct mm_vm *vm = vm_lock_id(id);
+
+		if (!vm)
+			continue;
+		sums->private_ += vm->tally[TALLY_PRIVATE];
+		sums->zero += vm->tally[TALLY_ZERO];
+		sums->debt += vm->debt_frames;
+		sums->set_aside += vm->set_aside;
+		vm_unlock(vm);
+	}
+}
+
+/* Other CPUs go on between two looks: only what is wrong each of AUDIT_RESTARTS times is a finding. */
+bool audit_machine(struct audit *audit)
+{
+	struct machine_sums sums;
+	u64 all = 0;
+
+	sum_vms(&sums);
+	for (u32 class = 0; class < FRAME_CLASSES; class++)
+		all += frame_count((enum frame_class)class);
+	const struct {
+		const char *what;
+		u64 found, counted;
+	} rows[] = {
+		{ "classes of frames against the total", all, frame_counts.total },
+		{ "private pages against private frames", sums.private_, frame_count(CLASS_PRIVATE) },
+		{ "pages that name the zero frame against its references", sums.zero,
+		  __atomic_load_n(&frame_of(frame_zero)->references, __ATOMIC_RELAXED) },
+		{ "frames that wait for a debt", sums.debt, frame_count(CLASS_DEBT) },
+		{ "frames set aside", sums.set_aside, __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) },
+	};
+	bool right = true;
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		right &= rows[i].found == rows[i].counted;
+	if (!right && ++audit->state.restarts < AUDIT_RESTARTS)
+		return false;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].found != rows[i].counted)
+			audit_report(audit, "%s: %llu, but %llu", rows[i].what, (unsigned long long)rows[i].found,
+				     (unsigned long long)rows[i].counted);
+	}
+	return true;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mm/debt.h"
+#include "mm/frame.h"
+#include "mm/reserve.h"
+#include "mm/zone.h"
+
+/* Entries and frames keep 32 bits of an epoch: whole again relative to the last one, which is never 2^32 removals ahead of them. */
+static struct mm_debt whole_epoch(const struct mm_vm *vm, u32 low)
+{
+	return (struct mm_debt){ vm->last_epoch - (u32)((u32)vm->last_epoch - low) };
+}
+
+void debt_publish(struct mm_vm *vm, struct mm_debt debt)
+{
+	if (!debt.epoch)
+		return;
+	CHECK(debt.epoch >= vm->last_epoch);
+	vm->last_epoch = debt.epoch;
+}
+
+bool debt_is_passed(struct mm_vm *vm, u32 handle)
+{
+	return !handle || platform_settled(vm, whole_epoch(vm, handle));
+}
+
+static void enqueue(struct mm_vm *vm, u32 mpn, enum frame_class was, u32 ppn)
+{
+	struct frame *frame = frame_of(mpn);
+
+	frame_assign(mpn, FRAME_DEBT, vm->id, ppn);
+	frame->epoch = (u32)vm->last_epoch;
+	frame->next = 0;
+	if (vm->debt_last)
+		frame_of(vm->debt_last)->next = mpn;
+	else
+		vm->debt_first = mpn;
+	vm->debt_last = mpn;
+	vm->debt_frames++;
+	frame_move(was, CLASS_DEBT, 1);
+	platform_work();
+}
+
+/* Free for everybody, or again for its page where the reservation still stands. */
+static void release(struct mm_vm *vm, u32 mpn, u32 ppn, enum frame_class was)
+{
+	if (ppn == FRAME_NO_PPN || !reserve_put_back(vm, mpn, ppn))
+		cache_give(mpn);
+	frame_move(was, CLASS_FREE, 1);
+}
+
+void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt)
+{
+	CHECK(lock_is_mine(vm->lock) && frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
+	debt_publish(vm, debt);
+	if (debt.epoch)
+		enqueue(vm, mpn, CLASS_PRIVATE, ppn);
+	else
+		release(vm, mpn, ppn, CLASS_PRIVATE);
+}
+
+void mm_overhead_free_after(u32 vm_id, mpn_t table, struct mm_debt debt)
+{
+	CHECK(vm_id > 0 && vm_id < VM_IDS);
+	struct mm_vm *vm = vm_slots[vm_id].vm;
+
+	CHECK(vm && lock_is_mine(vm->lock) && frame_state(table.n) == FRAME_OVERHEAD);
+	debt_publish(vm, debt);
+	if (debt.epoch)
+		enqueue(vm, table.n, CLASS_OVERHEAD, FRAME_NO_PPN);
+	else
+		mm_overhead_free(table, 0);
+}
+
+u32 debt_settle(struct mm_vm *vm)
+{
+	u32 settled = 0;
+
+	CHECK(lock_is_mine(vm->lock));
+	while (vm->debt_first && settled < DEBT_BATCH) {
+		u32 mpn = vm->debt_first;
+		struct frame *frame = frame_of(mpn);
+
+		CHECK(frame->state == FRAME_DEBT && frame->owner == vm->id && vm->debt_frames > 0);
+		if (!platform_settled(vm, whole_epoch(vm, frame->epoch)))
+			break;
+		vm->debt_first = frame->next;
+		if (!vm->debt_first)
+			vm->debt_last = 0;
+		vm->debt_frames--;
+		release(vm, mpn, frame->ppn, CLASS_DEBT);
+		settled++;
+	}
+	return settled;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A pmap entry: 64 bits that hold everything mm knows of one guest page.
+ *
+ *   0-3 state | 4-5 ceiling | 6-13 flags | 14-21 pin count | 22-29 copy count | 30-31 spare | 32-63 MPN or handle
+ *
+ * EMPTY names no frame, or the zero frame (then somebody may hold a read-only translation or pointer to it).  BUSY and BALLOONED keep the
+ * low half of an epoch as their handle: until it is settled a CPU may remember the old frame, so no new one may appear there.
+ */
+#pragma once
+#include "kernel/lib/check.h"
+#include "mm/platform.h"
+
+enum page_state {
+	PAGE_EMPTY,
+	PAGE_PRIVATE,
+	PAGE_SHARED,
+	PAGE_BALLOONED,
+	PAGE_SWAPPED,
+	PAGE_COMPRESSED,
+	PAGE_BUSY,
+	PAGE_DEVICE,
+	PAGE_STATES,
+};
+
+#define ENTRY_CHANGED BIT(6)  /* written since the last harvest */
+#define ENTRY_TOUCHED BIT(7)  /* accessed since the last harvest */
+#define ENTRY_GUARDED BIT(8)  /* a sharing candidate: the first write cancels it */
+#define ENTRY_SAMPLED BIT(9)  /* a sample: the first access counts it */
+#define ENTRY_PINNED BIT(10)  /* pin count above 0: one mask tells background work to pass by */
+#define ENTRY_HOT_IO BIT(11)  /* copied often for devices */
+#define ENTRY_LOW BIT(12)     /* its frame was moved below 4 GiB */
+#define ENTRY_WATCHED (ENTRY_GUARDED | ENTRY_SAMPLED)
+#define ENTRY_HISTORY (ENTRY_CHANGED | ENTRY_TOUCHED)
+#define ENTRY_FLAGS (0xffULL << 6)
+
+#define ENTRY_PIN_ONE BIT(14)
+#define ENTRY_CEILING_SHIFT 4
+#define ENTRY_FRAME_SHIFT 32
+enum { ENTRY_MAX_PINS = 255 };
+
+static inline u64 entry_make(enum page_state state, enum mm_ceiling ceiling, u64 flags, u32 frame)
+{
+	ASSERT((flags & ~ENTRY_FLAGS) == 0);
+	return (u64)state | (u64)ceiling << ENTRY_CEILING_SHIFT | flags | (u64)frame << ENTRY_FRAME_SHIFT;
+}
+
+static inline enum page_state entry_state(u64 entry)
+{
+	return (enum page_state)(entry & 0xf);
+}
+
+static inline enum mm_ceiling entry_ceiling(u64 entry)
+{
+	return (enum mm_ceiling)(entry >> ENTRY_CEILING_SHIFT & 3);
+}
+
+static inline u32 entry_pins(u64 entry)
+{
+	return (u32)(entry >> 14 & 0xff);
+}
+
+/* MPN, or the handle of a state that has no frame. */
+static inline u32 entry_frame(u64 entry)
+{
+	return (u32)(entry >> ENTRY_FRAME_SHIFT);
+}
+
+static inline u64 entry_with_ceiling(u64 entry, enum mm_ceiling ceiling)
+{
+	return (entry & ~(3ULL << ENTRY_CEILING_SHIFT)) | (u64)ceiling << ENTRY_CEILING_SHIFT;
+}
+
+/* The least ceiling that lets this access through. */
+static inline enum mm_ceiling ceiling_for(enum mm_access access)
+{
+	return access == MM_WRITE ? CEILING_ALL : CEILING_READ;
+}

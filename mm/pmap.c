@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mm/pmap.h"
+#include "mm/zone.h"
+
+enum { BORDER = 1 << (32 - PAGE_SHIFT) }; /* memory goes on at 4 GiB */
+
+/* ---- places ---- */
+
+bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn)
+{
+	if (ppn.n < vm->low_pages)
+		return true;
+	return ppn.n >= BORDER && ppn.n - BORDER < vm->max_pages - vm->low_pages;
+}
+
+/* Number of the page in the VM's memory, as if there were no hole. */
+static u32 linear(const struct mm_vm *vm, ppn_t ppn)
+{
+	return ppn.n < vm->low_pages ? ppn.n : ppn.n - BORDER + vm->low_pages;
+}
+
+u32 pmap_block_count(const struct mm_vm *vm)
+{
+	return (u32)((vm->max_pages + LARGE_PAGES - 1) / LARGE_PAGES);
+}
+
+ppn_t pmap_block_ppn(const struct mm_vm *vm, u32 number)
+{
+	u32 first = number * LARGE_PAGES;
+
+	return (ppn_t){ first < vm->low_pages ? first : first - vm->low_pages + BORDER };
+}
+
+u32 pmap_block_pages(const struct mm_vm *vm, u32 number)
+{
+	return (u32)min_u64(LARGE_PAGES, vm->max_pages - (u64)number * LARGE_PAGES);
+}
+
+struct block *pmap_block(const struct mm_vm *vm, u32 number)
+{
+	CHECK(number / DIRECTORY_BLOCKS < VM_DIRECTORIES);
+	u32 directory = vm->directories[number / DIRECTORY_BLOCKS];
+
+	if (!directory)
+		return NULL;
+	return (struct block *)platform_frame((mpn_t){ directory }) + number % DIRECTORY_BLOCKS;
+}
+
+u64 *pmap_entries(const struct block *block)
+{
+	return platform_frame((mpn_t){ block->entries });
+}
+
+/* A zeroed frame for directory or entries, or 0. */
+static u32 new_table(struct mm_vm *vm)
+{
+	mpn_t mpn;
+
+	if (mm_overhead_alloc(0, &mpn))
+		return 0;
+	platform_zero_frame(mpn);
+	vm->pmap_pages++;
+	return mpn.n;
+}
+
+static bool fill_in(struct mm_vm *vm, u32 *table)
+{
+	if (!*table)
+		*table = new_table(vm);
+	return *table != 0;
+}
+
+err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page)
+{
+	ASSERT(lock_is_mine(vm->lock) && pmap_is_memory(vm, ppn));
+	u32 number = linear(vm, ppn) / LARGE_PAGES;
+
+	if (!fill_in(vm, &vm->directories[number / DIRECTORY_BLOCKS]))
+		return E_NO_MEMORY;
+	page->block = pmap_block(vm, number);
+	if (!fill_in(vm, &page->block->entries))
+		return E_NO_MEMORY;
+	page->ppn = ppn;
+	page->index = ppn.n % LARGE_PAGES;
+	page->slot = pmap_entries(page->block) + page->index;
+	return OK;
+}
+
+/* ---- changes: one place where an entry and the counters that follow from it are written ---- */
+
+static void tally(struct mm_vm *vm, struct block *block, enum tally which, u32 by)
+{
+	block->tally[which] = (u16)(block->tally[which] + by);
+	vm->tally[which] += (u64)(s64)(s32)by;
+	ASSERT(block->tally[which] <= LARGE_PAGES);
+}
+
+/* Count `entry` in (by = 1) or out (by = -1). */
+static void count(struct mm_vm *vm, struct block *block, u32 index, u64 entry, u32 by)
+{
+	u32 frame = entry_frame(entry);
+
+	switch (entry_state(entry)) {
+	case PAGE_EMPTY:
+		if (frame)
+			tally(vm, block, TALLY_ZERO, by);
+		return;
+	case PAGE_BALLOONED:
+		tally(vm, block, TALLY_BALLOONED, by);
+		return;
+	case PAGE_BUSY:
+		tally(vm, block, TALLY_BUSY, by);
+		return;
+	default:
+		CHECK(entry_state(entry) == PAGE_PRIVATE);
+	}
+	tally(vm, block, TALLY_PRIVATE, by);
+	if (block->reserve && frame == block->reserve + index)
+		tally(vm, block, TALLY_IN_PLACE, by);
+	if (entry_ceiling(entry) != CEILING_ALL)
+		tally(vm, block, TALLY_NARROWED, by);
+	if (entry & ENTRY_PINNED)
+		tally(vm, block, TALLY_PINNED, by);
+}
+
+static void change(struct mm_vm *vm, struct block *block, u32 index, u64 *slot, u64 entry)
+{
+	u64 old = *slot;
+
+	ASSERT(lock_is_mine(vm->lock));
+	count(vm, block, index, old, (u32)-1);
+	count(vm, block, index, entry, 1);
+	*slot = entry;
+	vm->generation++;
+}
+
+static void set(struct mm_vm *vm, struct page *page, u64 entry)
+{
+	change(vm, page->block, page->index, page->slot, entry);
+}
+
+static void reference_zero(u32 by)
+{
+	u32 was = __atomic_fetch_add(&frame_of(frame_zero)->references, by, __ATOMIC_RELAXED);
+
+	CHECK(was + by != UINT32_MAX);
+}
+
+void pmap_make_private(struct mm_vm *vm, struct page *page, u32 mpn)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) != PAGE_PRIVATE && (entry_state(old) != PAGE_EMPTY || !entry_frame(old)));
+	frame_assign(mpn, FRAME_PRIVATE, vm->id, page->ppn.n);
+	frame_move(CLASS_FREE, CLASS_PRIVATE, 1);
+	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, 0, mpn));
+}
+
+void pmap_name_zero(struct mm_vm *vm, struct page *page)
+{
+	CHECK((page_entry(page) & ~ENTRY_HISTORY & ~ENTRY_WATCHED) == PAGE_EMPTY);
+	reference_zero(1);
+	set(vm, page, entry_make(PAGE_EMPTY, CEILING_READ, 0, frame_zero));
+}
+
+void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch)
+{
+	u64 old = page_entry(page);
+
+	/* Giving a page up is no access to it: a sample stays one. */
+	u64 kept = old & (ENTRY_HISTORY | (state == PAGE_BALLOONED ? ENTRY_SAMPLED : 0));
+
+	CHECK(!(old & ENTRY_PINNED) && !page->block->large);
+	if (entry_state(old) == PAGE_EMPTY && entry_frame(old))
+		reference_zero((u32)-1);
+	set(vm, page, entry_make(state, CEILING_NONE, kept, (u32)epoch));
+}
+
+void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling)
+{
+	u64 old = page_entry(page);
+
+	CHECK((mark & ~ENTRY_WATCHED) == 0 && !(old & ENTRY_PINNED) && !page->block->large);
+	if (entry_ceiling(old) < ceiling)
+		ceiling = entry_ceiling(old);
+	set(vm, page, entry_with_ceiling(old | mark, ceiling));
+}
+
+void pmap_raise(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+	u64 cancelled = old & ~ENTRY_WATCHED;
+
+	CHECK(entry_frame(old) && (entry_state(old) == PAGE_PRIVATE || entry_state(old) == PAGE_EMPTY));
+	set(vm, page, cancelled);
+	set(vm, page, entry_with_ceiling(cancelled, entry_state(old) == PAGE_PRIVATE ? CEILING_ALL : CEILING_READ));
+}
+
+void pmap_pin(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_PRIVATE && entry_pins(old) < ENTRY_MAX_PINS);
+	set(vm, page, (old | ENTRY_PINNED) + ENTRY_PIN_ONE);
+}
+
+void pmap_unpin(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_PRIVATE && entry_pins(old) > 0);
+	old = (old - ENTRY_PIN_ONE) | ENTRY_HISTORY; /* devices set no dirty flag */
+	set(vm, page, entry_pins(old) ? old : old & ~ENTRY_PINNED);
+}
+
+void pmap_set_large(struct mm_vm *vm, struct block *block, bool large)
+{
+	if (block->large == large)
+		return;
+	CHECK(!large || (block->tally[TALLY_IN_PLACE] == LARGE_PAGES && !block->tally[TALLY_NARROWED]));
+	block->large = large;
+	vm->large_blocks += large ? 1 : (u64)-1;
+	vm->generation++;
+}
+
+void pmap_forget_reserve(struct mm_vm *vm, struct block *block)
+{
+	CHECK(block->reserve && !block->large);
+	vm->tally[TALLY_IN_PLACE] -= block->tally[TALLY_IN_PLACE];
+	block->tally[TALLY_IN_PLACE] = 0;
+	block->reserve = 0;
+	vm->generation++;
+}
+
+void pmap_note_block(struct block *block, u64 history)
+{
+	u64 *entries = pmap_entries(block);
+
+	CHECK(block->tally[TALLY_PRIVATE] == LARGE_PAGES && !(history & ~ENTRY_HISTORY));
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		entries[i] |= history;
+}
+
+u64 pmap_clear(struct mm_vm *vm, struct block *block, u32 index)
+{
+	u64 *slot = pmap_entries(block) + index;
+	u64 old = *slot;
+
+	if (entry_state(old) == PAGE_EMPTY && entry_frame(old))
+		reference_zero((u32)-1);
+	change(vm, block, index, slot, PAGE_EMPTY);
+	return old;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pmap: what is true of a VM's memory.  A page of 512 entries for each 2 MiB of guest memory, found through a directory of blocks;
+ * both come at first touch.  Every change of an entry goes through the functions below, which keep the counters of block and VM.
+ *
+ * All need the VM's lock.  A struct page is a place in the pmap; it and every pointer here die with the step.
+ */
+#pragma once
+#include "mm/entry.h"
+#include "mm/vm.h"
+
+struct page {
+	struct block *block;
+	u64 *slot;  /* its entry */
+	ppn_t ppn;
+	u32 index;  /* in its block */
+};
+
+enum { BLOCK_NONE = 0xffffffff };
+
+/* Is this page memory? (a hole and everything above memory is the devices'.) */
+bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn);
+
+/* Blocks are numbered without the hole. */
+u32 pmap_block_count(const struct mm_vm *vm);
+ppn_t pmap_block_ppn(const struct mm_vm *vm, u32 number);
+/* Pages of memory in block `number`: less than LARGE_PAGES only at the end. */
+u32 pmap_block_pages(const struct mm_vm *vm, u32 number);
+/* The block, or NULL if its directory page does not exist. */
+struct block *pmap_block(const struct mm_vm *vm, u32 number);
+u64 *pmap_entries(const struct block *block);
+
+/* Find a page that is memory; make its directory and entries if need be (E_NO_MEMORY: nothing changed). */
+err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page);
+
+static inline u64 page_entry(const struct page *page)
+{
+	return *page->slot;
+}
+
+static inline ppn_t page_block_ppn(const struct page *page)
+{
+	return (ppn_t){ page->ppn.n - page->index };
+}
+
+/* ---- changes ---- */
+
+/* EMPTY, or BUSY and BALLOONED whose epoch is settled, → PRIVATE with all rights; the frame must be zeroed and reachable by nobody. */
+void pmap_make_private(struct mm_vm *vm, struct page *page, u32 mpn);
+/* EMPTY without a frame → EMPTY that names the zero frame, read-only. */
+void pmap_name_zero(struct mm_vm *vm, struct page *page);
+/* The page names no frame any more (its old one is the caller's): BUSY or BALLOONED until `epoch`; EMPTY when nothing is owed. */
+void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch);
+/* The ceiling falls and the mark is set (before the cache is narrowed). */
+void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
+/* First the marks go, then the ceiling rises to what the state allows. */
+void pmap_raise(struct mm_vm *vm, struct page *page);
+void pmap_pin(struct mm_vm *vm, struct page *page);
+void pmap_unpin(struct mm_vm *vm, struct page *page);
+/* The 2 MiB mapping is in force, or no longer. */
+void pmap_set_large(struct mm_vm *vm, struct block *block, bool large);
+/* The reservation is gone: no frame of the block is in its place. */
+void pmap_forget_reserve(struct mm_vm *vm, struct block *block);
+/* Release: entry [index] of the block becomes EMPTY; returns what it was. */
+u64 pmap_clear(struct mm_vm *vm, struct block *block, u32 index);
+
+/* History changes no counter. */
+static inline void pmap_note(struct page *page, u64 history)
+{
+	*page->slot |= history;
+}
+
+static inline void pmap_forget(struct page *page)
+{
+	*page->slot &= ~ENTRY_HISTORY;
+}
+
+/* What a 2 MiB leaf's flags say holds for all its pages. */
+void pmap_note_block(struct block *block, u64 history);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The end of a VM, a bounded piece a call: tables, debts, pages, pmap, name. */
+#include "mm/admit.h"
+#include "mm/debt.h"
+#include "mm/frame.h"
+#include "mm/reserve.h"
+#include "mm/work.h"
+#include "mm/zone.h"
+
+enum { RELEASE_PAGES = 128 }; /* entries that one step clears */
+
+enum release_phase { RELEASE_TABLES, RELEASE_DEBTS, RELEASE_PAGES_OF_BLOCKS, RELEASE_DIRECTORIES, RELEASE_NAME, RELEASE_DONE };
+
+static bool drop_tables(struct mm_vm *vm)
+{
+	bool more;
+
+	work_forget(vm);
+	debt_publish(vm, platform_drop(vm, &more));
+	return !more;
+}
+
+/* Frames that waited, and the tables' last epoch: from here on nobody reaches any frame of the VM. */
+static bool settle_debts(struct mm_vm *vm)
+{
+	debt_settle(vm);
+	return !vm->debt_first && platform_settled(vm, (struct mm_debt){ vm->last_epoch });
+}
+
+/* A frame in its place goes with the whole machine block; any other on its own. */
+static void free_page(struct mm_vm *vm, struct block *block, u32 index)
+{
+	u64 old = pmap_clear(vm, block, index);
+	u32 mpn = entry_frame(old);
+
+	if (entry_state(old) != PAGE_PRIVATE || (block->reserve && mpn == block->reserve + index))
+		return;
+	CHECK(frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
+	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
+	zone_give(mpn, 1);
+}
+
+static void free_block(struct mm_vm *vm, struct block *block)
+{
+	if (block->reserve)
+		reserve_release(vm, block);
+	mm_overhead_free((mpn_t){ block->entries }, 0);
+	vm->pmap_pages--;
+	block->entries = 0;
+}
+
+/* release_cursor counts pages of memory. */
+static bool release_pages(struct mm_vm *vm)
+{
+	u32 number = vm->release_cursor / LARGE_PAGES;
+
+	if (number == pmap_block_count(vm))
+		return true;
+	struct block *block = pmap_block(vm, number);
+
+	if (!block || !block->entries) {
+		vm->release_cursor = (number + 1) * LARGE_PAGES;
+		return false;
+	}
+	pmap_set_large(vm, block, false);
+	u32 first = vm->release_cursor % LARGE_PAGES;
+
+	for (u32 i = 0; i < RELEASE_PAGES; i++)
+		free_page(vm, block, first + i);
+	vm->release_cursor += RELEASE_PAGES;
+	if (vm->release_cursor % LARGE_PAGES == 0)
+		free_block(vm, block);
+	return false;
+}
+
+static bool release_directories(struct mm_vm *vm)
+{
+	for (u32 i = 0; i < VM_DIRECTORIES; i++) {
+		if (!vm->directories[i])
+			continue;
+		mm_overhead_free((mpn_t){ vm->directories[i] }, 0);
+		vm->directories[i] = 0;
+		vm->pmap_pages--;
+		return false;
+	}
+	return true;
+}
+
+static bool release_name(struct mm_vm *vm)
+{
+	CHECK(!vm->pmap_pages && !vm->set_aside && !vm->debt_first && !vm->large_blocks);
+	for (u32 i = 0; i < TALLIES; i++)
+		CHECK(!vm->tally[i]);
+	__atomic_store_n(&vm_slots[vm->id].vm, NULL, __ATOMIC_RELAXED);
+	return true;
+}
+
+static bool (*const phases[])(struct mm_vm *vm) = {
+	[RELEASE_TABLES] = drop_tables,
+	[RELEASE_DEBTS] = settle_debts,
+	[RELEASE_PAGES_OF_BLOCKS] = release_pages,
+	[RELEASE_DIRECTORIES] = release_directories,
+	[RELEASE_NAME] = release_name,
+};
+_Static_assert(ARRAY_SIZE(phases) == RELEASE_DONE, "every phase has its step");
+
+bool mm_vm_release_step(struct mm_vm *vm)
+{
+	struct lock *lock = vm->lock;
+	u64 promised = vm->promised_pages;
+	bool done;
+
+	lock_acquire(lock);
+	CHECK(vm->release_phase < RELEASE_DONE && vm_slots[vm->id].vm == vm);
+	if (phases[vm->release_phase](vm))
+		vm->release_phase++;
+	done = vm->release_phase == RELEASE_DONE;
+	lock_release(lock);
+	if (done)
+		admit_return(promised);
+	return done;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mm/reserve.h"
+#include "mm/state.h"
+#include "mm/zone.h"
+
+enum { BREAK_RUNS = 64 };
+
+static void set_aside(struct mm_vm *vm, s64 frames)
+{
+	vm->set_aside += (u64)frames;
+	__atomic_fetch_add(&frame_counts.set_aside, (u64)frames, __ATOMIC_RELAXED);
+}
+
+static bool is_untouched(const struct block *block)
+{
+	return !block->reserve && !block->tally[TALLY_PRIVATE];
+}
+
+/* Only a whole block of memory, and only if the machine stays in state high with it. */
+static void make(struct mm_vm *vm, struct page *page)
+{
+	u32 base = page_block_ppn(page).n;
+
+	if (state_now() != MM_HIGH || !pmap_is_memory(vm, (ppn_t){ base + LARGE_PAGES - 1 }))
+		return;
+	u32 mpn = zone_take(ZONE_MAX_ORDER);
+
+	if (!mpn)
+		return;
+	CHECK(mpn % LARGE_PAGES == 0);
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		frame_assign(mpn + i, FRAME_RESERVED, vm->id, base + i);
+	page->block->reserve = mpn;
+	set_aside(vm, LARGE_PAGES);
+}
+
+u32 reserve_take(struct mm_vm *vm, struct page *page)
+{
+	struct block *block = page->block;
+
+	if (is_untouched(block))
+		make(vm, page);
+	if (block->reserve && frame_state(block->reserve + page->index) == FRAME_RESERVED) {
+		set_aside(vm, -1);
+		return block->reserve + page->index;
+	}
+	return cache_take();
+}
+
+bool reserve_put_back(struct mm_vm *vm, u32 mpn, u32 ppn)
+{
+	struct page page;
+
+	if (pmap_find(vm, (ppn_t){ ppn }, &page) || !page.block->reserve || mpn != page.block->reserve + page.index)
+		return false;
+	frame_assign(mpn, FRAME_RESERVED, vm->id, ppn);
+	set_aside(vm, 1);
+	return true;
+}
+
+/*
+ * Free the runs of RESERVED frames in the block, BREAK_RUNS at most (a guest that touches every other page makes 256); the pages
+ * that have theirs keep them.  True when none is left.
+ */
+static bool free_unused(struct mm_vm *vm, u32 first)
+{
+	u32 runs = 0;
+
+	for (u32 i = 0; i < LARGE_PAGES; i++) {
+		u32 run = 0;
+
+		while (i + run < LARGE_PAGES && frame_state(first + i + run) == FRAME_RESERVED)
+			run++;
+		if (!run)
+			continue;
+		if (runs++ == BREAK_RUNS)
+			return false;
+		zone_give(first + i, run);
+		set_aside(vm, -(s64)run);
+		i += run;
+	}
+	return true;
+}
+
+bool reserve_break_one(struct mm_vm *vm)
+{
+	u32 blocks = pmap_block_count(vm);
+
+	CHECK(lock_is_mine(vm->lock));
+	for (u32 looked = 0; vm->set_aside && looked < RESERVE_LOOK; looked++, vm->break_cursor++) {
+		if (vm->break_cursor >= blocks)
+			vm->break_cursor = 0;
+		struct block *block = pmap_block(vm, vm->break_cursor);
+
+		/* A complete one is in use as it is. */
+		if (!block || !block->reserve || block->tally[TALLY_IN_PLACE] == LARGE_PAGES)
+			continue;
+		/* While frames are set aside the machine block cannot become anybody else's, so `reserve` may stay until the last. */
+		if (free_unused(vm, block->reserve))
+			pmap_forget_reserve(vm, block);
+		return true;
+	}
+	return false;
+}
+
+void reserve_release(struct mm_vm *vm, struct block *block)
+{
+	u32 first = block->reserve;
+	u32 unused = 0;
+
+	CHECK(first && !block->tally[TALLY_PRIVATE]);
+	for (u32 i = 0; i < LARGE_PAGES; i++) {
+		CHECK(frame_state(first + i) == FRAME_RESERVED || frame_state(first + i) == FRAME_PRIVATE);
+		CHECK(frame_of(first + i)->owner == vm->id);
+		unused += frame_state(first + i) == FRAME_RESERVED;
+	}
+	pmap_forget_reserve(vm, block);
+	set_aside(vm, -(s64)unused);
+	frame_move(CLASS_PRIVATE, CLASS_FREE, LARGE_PAGES - unused);
+	zone_give(first, LARGE_PAGES);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A fault becomes a frame.  The hot paths are short on purpose (they are measured): one lock, no division, no log; a fill of what the pmap
+ * has already, or a frame out of the reservation or the CPU's cache, zeroed before anybody can see it.
+ */
+#include "mm/resolve.h"
+#include "mm/debt.h"
+#include "mm/reserve.h"
+#include "mm/zone.h"
+
+/* ---- frames ---- */
+
+/* Out of the reservation or the cache; if there is none, what this VM's own debts and reservations give back at once. */
+static u32 find_frame(struct mm_vm *vm, struct page *page)
+{
+	u32 mpn = reserve_take(vm, page);
+
+	if (!mpn && (debt_settle(vm) || reserve_break_one(vm)))
+		mpn = reserve_take(vm, page);
+	return mpn;
+}
+
+static err_t give_frame(struct mm_vm *vm, struct page *page)
+{
+	u32 mpn = find_frame(vm, page);
+
+	if (!mpn)
+		return E_NO_MEMORY;
+	platform_zero_frame((mpn_t){ mpn });
+	pmap_make_private(vm, page, mpn);
+	return OK;
+}
+
+/* ---- one action a state ---- */
+
+/* The zero frame leaves the page: nobody may see the new frame while another CPU could still see the old one. */
+static err_t leave_zero(struct mm_vm *vm, struct page *page)
+{
+	struct mm_debt debt = platform_narrow(vm, page->ppn, 1, CEILING_NONE);
+
+	debt_publish(vm, debt);
+	CHECK(debt.epoch);
+	if (platform_settled(vm, debt)) {
+		pmap_take_away(vm, page, PAGE_EMPTY, 0);
+		return OK;
+	}
+	pmap_take_away(vm, page, PAGE_BUSY, debt.epoch);
+	return E_SUSPEND;
+}
+
+static err_t on_empty(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	bool zero = entry_frame(page_entry(page)) != 0;
+
+	if (access == MM_WRITE) {
+		err_t error = zero ? leave_zero(vm, page) : OK;
+
+		return error ? error : give_frame(vm, page);
+	}
+	if (!zero)
+		pmap_name_zero(vm, page);
+	else if (entry_ceiling(page_entry(page)) < CEILING_READ)
+		pmap_raise(vm, page);
+	return OK;
+}
+
+static err_t on_private(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	if (entry_ceiling(page_entry(page)) < ceiling_for(access))
+		pmap_raise(vm, page);
+	return OK;
+}
+
+/* The balloon pops for this page. */
+static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	(void)access;
+	if (!debt_is_passed(vm, entry_frame(page_entry(page))))
+		return E_SUSPEND;
+	return give_frame(vm, page);
+}
+
+static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	if (!debt_is_passed(vm, entry_frame(page_entry(page))))
+		return E_SUSPEND;
+	pmap_take_away(vm, page, PAGE_EMPTY, 0);
+	return on_empty(vm, page, access);
+}
+
+static err_t on_device(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	(void)vm, (void)page, (void)access;
+	return E_NOT_FOUND;
+}
+
+/* States that no mechanism of this build enters: an entry that says so is broken. */
+static err_t on_unknown(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	(void)vm, (void)page, (void)access;
+	CHECK(!"a state that no mechanism enters");
+	return E_STATE;
+}
+
+static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
+	[PAGE_EMPTY] = on_empty,
+	[PAGE_PRIVATE] = on_private,
+	[PAGE_SHARED] = on_unknown,
+	[PAGE_BALLOONED] = on_ballooned,
+	[PAGE_SWAPPED] = on_unknown,
+	[PAGE_COMPRESSED] = on_unknown,
+	[PAGE_BUSY] = on_busy,
+	[PAGE_DEVICE] = on_device,
+};
+_Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
+
+err_t resolve_page(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	enum page_state state = entry_state(page_entry(page));
+
+	CHECK(state < PAGE_STATES);
+	err_t error = actions[state](vm, page, access);
+
+	if (error)
+		return error;
+	pmap_note(page, access == MM_WRITE ? ENTRY_HISTORY : ENTRY_TOUCHED);
+	ASSERT(entry_ceiling(page_entry(page)) >= ceiling_for(access));
+	return OK;
+}
+
+/* ---- large mappings ---- */
+
+/*
+ * No copy: all frames are in their place.  What the small leaves' flags say goes with them, and a CPU may write through a stale small
+ * translation, whose dirty flag is set, unseen by the new leaf: so all pages count as changed.
+ */
+static err_t promote(struct mm_vm *vm, struct page *page)
+{
+	struct block *block = page->block;
+	err_t error = platform_fill(vm, page_block_ppn(page), (mpn_t){ block->reserve }, LARGE_PAGES, CEILING_ALL);
+
+	if (error || block->large)
+		return error;
+	pmap_note_block(block, ENTRY_HISTORY);
+	pmap_set_large(vm, block, true);
+	return OK;
+}
+
+void resolve_split(struct mm_vm *vm, struct page *page)
+{
+	struct mm_harvest seen;
+
+	if (!page->block->large)
+		return;
+	debt_publish(vm, platform_harvest(vm, page_block_ppn(page), LARGE_PAGES, &seen));
+	/* Written between the harvest and the split that follows: nobody would know, so it counts as changed. */
+	pmap_note_block(page->block, seen.known && !seen.touched ? ENTRY_CHANGED : ENTRY_HISTORY);
+	pmap_set_large(vm, page->block, false);
+}
+
+static err_t fill(struct mm_vm *vm, struct page *page)
+{
+	u64 entry = page_entry(page);
+
+	if (reserve_is_whole(page->block) && !promote(vm, page))
+		return OK;
+	return platform_fill(vm, page->ppn, (mpn_t){ entry_frame(entry) }, 1, entry_ceiling(entry));
+}
+
+err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access)
+{
+	struct page page;
+
+	if (!pmap_is_memory(vm, ppn))
+		return E_NOT_FOUND;
+	lock_acquire(vm->lock);
+	err_t error = pmap_find(vm, ppn, &page);
+
+	if (!error)
+		error = resolve_page(vm, &page, access);
+	if (!error)
+		error = fill(vm, &page);
+	if (error)
+		error = vm_wait(vm, vcpu, error);
+	lock_release(vm->lock);
+	return error;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one way to a page's frame, for guests' faults, the hypervisor's own accesses and pins.  Needs the VM's lock. */
+#pragma once
+#include "mm/pmap.h"
+
+/*
+ * Make the pmap allow `access` and note it in the history: afterwards the entry names a frame and its ceiling lets the access through.
+ * E_SUSPEND: in transit.  E_NO_MEMORY: no frame.  E_NOT_FOUND: a device's page.  The caller asks to be woken (vm_wait).
+ */
+err_t resolve_page(struct mm_vm *vm, struct page *page, enum mm_access access);
+/* A mapping of 2 MiB becomes one of 4 KiB pages: what the hardware noted for the leaf holds for all of them. */
+void resolve_split(struct mm_vm *vm, struct page *page);

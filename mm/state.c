@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mm/state.h"
+#include "mm/frame.h"
+#include "mm/platform.h"
+
+enum { GIB_PAGES = 1 << (30 - PAGE_SHIFT) };
+
+static const struct {
+	u64 upto_pages;
+	u32 percent;
+} scale[] = {
+	{ 4ULL * GIB_PAGES, 6 },
+	{ 12ULL * GIB_PAGES, 4 },
+	{ 28ULL * GIB_PAGES, 2 },
+	{ UINT64_MAX, 1 },
+};
+
+static const u32 sixths[FREE_STATES] = { [MM_HIGH] = 6, [MM_SOFT] = 4, [MM_HARD] = 2, [MM_LOW] = 1 };
+
+static u64 thresholds[FREE_STATES];
+static u32 current; /* enum mm_state */
+
+void state_thresholds(u64 total, u64 at[FREE_STATES])
+{
+	u64 hundredths = 0;
+	u64 from = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(scale) && from < total; i++) {
+		u64 to = min_u64(total, scale[i].upto_pages);
+
+		hundredths += (to - from) * scale[i].percent;
+		from = to;
+	}
+	for (u32 state = 0; state < FREE_STATES; state++)
+		at[state] = hundredths * sixths[state] / 600;
+}
+
+enum mm_state state_now(void)
+{
+	return (enum mm_state)__atomic_load_n(&current, __ATOMIC_RELAXED);
+}
+
+/*
+ * Falling is immediate; rising takes the next higher threshold, so a VM that allocates and frees around one does not make the
+ * machine swing.  Two CPUs may get here at once: each computes from the counter as it is, so the last one is right.
+ */
+static void recompute(void)
+{
+	u32 state = __atomic_load_n(&current, __ATOMIC_RELAXED);
+	u64 free = frame_count(CLASS_FREE);
+	u32 was = state;
+
+	while (state < MM_LOW && free < thresholds[state + 1])
+		state++;
+	while (state > MM_HIGH && free >= thresholds[state - 1])
+		state--;
+	__atomic_store_n(&current, state, __ATOMIC_RELAXED);
+	if (state > was)
+		platform_work();
+}
+
+void state_note(void)
+{
+	u32 state = __atomic_load_n(&current, __ATOMIC_RELAXED);
+	u64 free = frame_count(CLASS_FREE);
+
+	if (state < MM_LOW && free < thresholds[state + 1])
+		recompute();
+	else if (state > MM_HIGH && free >= thresholds[state - 1])
+		recompute();
+}
+
+void state_set_total(u64 total)
+{
+	state_thresholds(total, thresholds);
+	__atomic_store_n(&current, MM_HIGH, __ATOMIC_RELAXED);
+	recompute();
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of VMs; a VM's beginning; its usage.  (Its end is release.c.) */
+#include "mm/vm.h"
+#include "kernel/lib/format.h"
+#include "mm/admit.h"
+#include "mm/frame.h"
+#include "mm/work.h"
+
+struct vm_slot vm_slots[VM_IDS];
+
+void vm_table_init(void)
+{
+	for (u32 id = 0; id < VM_IDS; id++) {
+		vm_slots[id].vm = NULL;
+		lock_init(&vm_slots[id].lock, RANK_VM, "memory of a VM");
+	}
+}
+
+struct mm_vm *vm_lock_id(u32 id)
+{
+	CHECK(id < VM_IDS);
+	struct vm_slot *slot = &vm_slots[id];
+
+	if (!__atomic_load_n(&slot->vm, __ATOMIC_RELAXED))
+		return NULL;
+	lock_acquire(&slot->lock);
+	if (slot->vm)
+		return slot->vm;
+	lock_release(&slot->lock);
+	return NULL;
+}
+
+void vm_unlock(struct mm_vm *vm)
+{
+	lock_release(vm->lock);
+}
+
+size_t mm_vm_bytes(void)
+{
+	return sizeof(struct mm_vm);
+}
+
+u32 mm_vm_id(const struct mm_vm *vm)
+{
+	return vm->id;
+}
+
+/* ---- begin ---- */
+
+static err_t check_config(const struct mm_vm_config *config, char *why, size_t why_bytes)
+{
+	const u64 most = (u64)VM_DIRECTORIES * DIRECTORY_BLOCKS * LARGE_PAGES;
+	const u64 border = 1ULL << (32 - PAGE_SHIFT);
+
+	CHECK(config->id > 0 && config->id < VM_IDS);
+	if (!config->max_pages || config->max_pages > most || config->min_pages > config->max_pages) {
+		format(why, why_bytes, "memory of %llu KiB is out of range: 4 KiB to %llu KiB, min at most max",
+		       (unsigned long long)config->max_pages * (PAGE_SIZE / 1024),
+		       (unsigned long long)most * (PAGE_SIZE / 1024));
+		return E_INVALID;
+	}
+	if (config->low_pages > config->max_pages || config->low_pages > border ||
+	    (config->low_pages < config->max_pages && config->low_pages % LARGE_PAGES)) {
+		format(why, why_bytes, "memory below 4 GiB must end at a multiple of 2 MiB");
+		return E_INVALID;
+	}
+	return OK;
+}
+
+static bool enter_table(struct mm_vm *vm)
+{
+	struct vm_slot *slot = &vm_slots[vm->id];
+	bool was_free;
+
+	lock_acquire(&slot->lock);
+	was_free = !slot->vm;
+	if (was_free)
+		__atomic_store_n(&slot->vm, vm, __ATOMIC_RELAXED);
+	lock_release(&slot->lock);
+	return was_free;
+}
+
+err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why, size_t why_bytes)
+{
+	u64 promised;
+	err_t error = check_config(config, why, why_bytes);
+
+	if (error)
+		return error;
+	error = admit_promise(config, &promised, why, why_bytes);
+	if (error)
+		return error;
+	*vm = (struct mm_vm){
+		.lock = &vm_slots[config->id].lock,
+		.id = config->id,
+		.low_pages = (u32)config->low_pages,
+		.max_pages = config->max_pages,
+		.min_pages = config->min_pages,
+		.shares = config->shares,
+		.promised_pages = promised,
+	};
+	if (enter_table(vm))
+		return OK;
+	admit_return(promised);
+	format(why, why_bytes, "VM number %u is in use", config->id);
+	return E_EXISTS;
+}
+
+/* ---- waiting ---- */
+
+err_t vm_wait(struct mm_vm *vm, u32 vcpu, err_t error)
+{
+	CHECK(vcpu < VM_MAX_VCPUS);
+	CHECK(lock_is_mine(vm->lock));
+	if (error == E_SUSPEND) {
+		/* The epoch of the first who waits: later debts must not put its wake-up off for ever. */
+		if (!vm->wait_settled)
+			vm->wait_epoch = vm->last_epoch;
+		vm->wait_settled |= BIT(vcpu);
+		platform_work();
+	} else if (error == E_NO_MEMORY) {
+		work_wait_frame(vm, vcpu);
+	}
+	return error;
+}
+
+/* ---- usage ---- */
+
+void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
+{
+	lock_acquire(vm->lock);
+	u64 private = vm->tally[TALLY_PRIVATE];
+	u64 zero = vm->tally[TALLY_ZERO];
+	u64 references = __atomic_load_n(&frame_of(frame_zero)->references, __ATOMIC_RELAXED);
+
+	*usage = (struct mm_usage){
+		.max = vm->max_pages,
+		.min = vm->min_pages,
+		.shares = vm->shares,
+		.target = vm->max_pages,
+		.resident = private + zero,
+		.private_ = private,
+		.shared = zero,
+		.ballooned = vm->tally[TALLY_BALLOONED],
+		.empty = vm->max_pages - private - zero - vm->tally[TALLY_BALLOONED],
+		.pinned = vm->tally[TALLY_PINNED],
+		/* Σ (1 − 1/references), rounded down: all of them name one frame. */
+		.saved_bytes = references ? zero * PAGE_SIZE - (zero * PAGE_SIZE + references - 1) / references : 0,
+		.active_permille = 1000, /* until pages are sampled, all count as active */
+		.overhead = vm->pmap_pages + platform_table_pages(vm),
+		.large = vm->large_blocks,
+	};
+	lock_release(vm->lock);
+}

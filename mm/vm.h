@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What mm knows of one VM, and the table that finds it.  Private to mm/. */
+#pragma once
+#include "mm/platform.h"
+
+/*
+ * Counters of a guest block and of the whole VM: pages whose entry is so.  IN_PLACE and NARROWED are parts of PRIVATE: the frame lies
+ * where the block's reservation has it; the ceiling is below all.
+ */
+enum tally { TALLY_PRIVATE, TALLY_ZERO, TALLY_BALLOONED, TALLY_BUSY, TALLY_IN_PLACE, TALLY_NARROWED, TALLY_PINNED, TALLIES };
+
+/* 2 MiB of guest memory. */
+struct block {
+	u32 entries;         /* MPN of its page of entries, 0: never touched */
+	u32 reserve;         /* first MPN of the machine block reserved for it, 0: none */
+	u16 tally[TALLIES];
+	bool large;          /* the pmap says: one 2 MiB mapping (the cache may have lost it) */
+	u8 pad[9];
+};
+_Static_assert(sizeof(struct block) == 32, "a page of them covers 256 MiB");
+
+enum {
+	DIRECTORY_BLOCKS = PAGE_SIZE / sizeof(struct block),
+	VM_DIRECTORIES = 512, /* 128 GiB of guest memory */
+	VM_MAX_VCPUS = 64,    /* bits of the waiting masks */
+	VM_IDS = 256,
+};
+
+struct mm_vm {
+	struct lock *lock; /* of its slot */
+	u32 id;
+	u32 low_pages;
+	u64 max_pages, min_pages;
+	u32 shares;
+	u64 promised_pages; /* max + overhead, as admitted */
+	u64 tally[TALLIES];
+	u64 large_blocks;
+	u64 pmap_pages;     /* directory and entry pages */
+	u64 set_aside;      /* its RESERVED frames */
+	/* Debts: frames that wait, oldest first; epochs only grow. */
+	u32 debt_first, debt_last; /* MPN, 0: none */
+	u64 debt_frames;
+	u64 last_epoch;
+	/* vCPUs to wake: when what they met is settled, when there is a frame. */
+	u64 wait_settled, wait_frame;
+	u64 wait_epoch;
+	u32 break_cursor;   /* next block to look at when reservations are broken */
+	/* Release. */
+	u32 release_phase;
+	u32 release_cursor;
+	u64 generation;     /* entries changed: the audit restarts what it was summing */
+	u32 directories[VM_DIRECTORIES]; /* MPN of a page of struct block, 0: never touched */
+};
+
+/* ---- the table of VMs: the lock lives here, so it may be taken while the VM's storage goes away ---- */
+
+struct vm_slot {
+	struct lock lock;
+	struct mm_vm *vm; /* changes under the lock; NULL: free */
+};
+extern struct vm_slot vm_slots[VM_IDS];
+
+void vm_table_init(void);
+
+/* Lock the VM with this id and return it, or NULL (nothing locked) if there is none. */
+struct mm_vm *vm_lock_id(u32 id);
+void vm_unlock(struct mm_vm *vm);
+
+/* Ask to be woken: E_SUSPEND when the VM's debts up to now are settled, E_NO_MEMORY when a frame is free. Returns `error`. */
+err_t vm_wait(struct mm_vm *vm, u32 vcpu, err_t error);

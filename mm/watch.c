@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What sampling, sharing and the balloon do to a page: take it back, watch it, read its history. */
+#include "mm/debt.h"
+#include "mm/resolve.h"
+
+static const struct {
+	u64 mark;
+	enum mm_ceiling ceiling;
+} watches[] = {
+	[MM_WATCH_SAMPLED] = { ENTRY_SAMPLED, CEILING_NONE },
+	[MM_WATCH_GUARDED] = { ENTRY_GUARDED, CEILING_READ },
+};
+
+/* Move what the hardware noted, for the page or for all of its 2 MiB leaf, into the pmap. */
+static void harvest(struct mm_vm *vm, struct page *page)
+{
+	bool large = page->block->large;
+	struct mm_harvest seen;
+
+	debt_publish(vm, platform_harvest(vm, large ? page_block_ppn(page) : page->ppn, large ? LARGE_PAGES : 1, &seen));
+	u64 history = (!seen.known || seen.touched ? ENTRY_TOUCHED : 0) | (!seen.known || seen.changed ? ENTRY_CHANGED : 0);
+
+	if (large)
+		pmap_note_block(page->block, history);
+	else
+		pmap_note(page, history);
+}
+
+/*
+ * Narrow the cache below `ceiling` without losing history: once the right to write is gone no dirty flag can come up any more, so the harvest
+ * between the two is complete.
+ */
+static struct mm_debt narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
+{
+	struct mm_debt debt = platform_narrow(vm, page->ppn, 1, CEILING_READ);
+
+	debt_publish(vm, debt);
+	harvest(vm, page);
+	if (ceiling == CEILING_READ)
+		return debt;
+	debt = platform_narrow(vm, page->ppn, 1, ceiling);
+	CHECK(debt.epoch);
+	debt_publish(vm, debt);
+	return debt;
+}
+
+/* Find the page and let its 2 MiB mapping go; E_STATE where background work has to pass by. */
+static err_t find_idle(struct mm_vm *vm, ppn_t ppn, struct page *page)
+{
+	err_t error = pmap_find(vm, ppn, page);
+
+	if (error)
+		return error;
+	if ((page_entry(page) & ENTRY_PINNED) || entry_state(page_entry(page)) == PAGE_BUSY)
+		return E_STATE;
+	resolve_split(vm, page);
+	return OK;
+}
+
+static err_t give_up(struct mm_vm *vm, ppn_t ppn)
+{
+	struct page page;
+	err_t error = find_idle(vm, ppn, &page);
+
+	if (error)
+		return error;
+	u64 old = page_entry(&page);
+	struct mm_debt debt = { 0 };
+
+	if (entry_state(old) == PAGE_BALLOONED)
+		return E_STATE;
+	if (entry_frame(old))
+		debt = narrow(vm, &page, CEILING_NONE);
+	pmap_take_away(vm, &page, PAGE_BALLOONED, debt.epoch);
+	if (entry_state(old) == PAGE_PRIVATE)
+		debt_free(vm, entry_frame(old), ppn.n, debt);
+	return OK;
+}
+
+err_t mm_give_up(struct mm_vm *vm, ppn_t ppn)
+{
+	if (!pmap_is_memory(vm, ppn))
+		return E_NOT_FOUND;
+	lock_acquire(vm->lock);
+	err_t error = give_up(vm, ppn);
+
+	lock_release(vm->lock);
+	return error;
+}
+
+static err_t watch_page(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)
+{
+	struct page page;
+	err_t error = find_idle(vm, ppn, &page);
+
+	if (error)
+		return error;
+	u64 old = page_entry(&page);
+
+	if (watch == MM_WATCH_GUARDED && entry_state(old) != PAGE_PRIVATE)
+		return E_STATE;
+	pmap_watch(vm, &page, watches[watch].mark, watches[watch].ceiling);
+	if (entry_state(old) != PAGE_BALLOONED && entry_frame(old))
+		debt_publish(vm, narrow(vm, &page, watches[watch].ceiling));
+	return OK;
+}
+
+err_t mm_watch(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)
+{
+	CHECK((u32)watch < ARRAY_SIZE(watches));
+	if (!pmap_is_memory(vm, ppn))
+		return E_NOT_FOUND;
+	lock_acquire(vm->lock);
+	err_t error = watch_page(vm, ppn, watch);
+
+	lock_release(vm->lock);
+	return error;
+}
+
+err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history)
+{
+	struct page page;
+
+	if (!pmap_is_memory(vm, ppn))
+		return E_NOT_FOUND;
+	lock_acquire(vm->lock);
+	err_t error = pmap_find(vm, ppn, &page);
+
+	if (!error) {
+		harvest(vm, &page);
+		u64 entry = page_entry(&page);
+
+		*history = (struct mm_history){
+			.touched = entry & ENTRY_TOUCHED,
+			.changed = entry & (ENTRY_CHANGED | ENTRY_PINNED), /* a device may write to it at any time */
+			.sampled = entry & ENTRY_SAMPLED,
+			.guarded = entry & ENTRY_GUARDED,
+		};
+		pmap_forget(&page);
+	}
+	lock_release(vm->lock);
+	return error;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Background work: settle debts, hand back reservations when memory is short, wake who waited. One VM a step. */
+#include "mm/work.h"
+#include "mm/debt.h"
+#include "mm/frame.h"
+#include "mm/reserve.h"
+#include "mm/state.h"
+
+u32 work_waiting;
+static u32 cursor; /* ids, round and round */
+
+void work_wait_frame(struct mm_vm *vm, u32 vcpu)
+{
+	if (!vm->wait_frame)
+		__atomic_fetch_add(&work_waiting, 1, __ATOMIC_RELAXED);
+	vm->wait_frame |= BIT(vcpu);
+	platform_work();
+}
+
+static u64 stop_waiting_for_frames(struct mm_vm *vm)
+{
+	u64 vcpus = vm->wait_frame;
+
+	if (vcpus)
+		__atomic_fetch_sub(&work_waiting, 1, __ATOMIC_RELAXED);
+	vm->wait_frame = 0;
+	return vcpus;
+}
+
+void work_forget(struct mm_vm *vm)
+{
+	stop_waiting_for_frames(vm);
+	vm->wait_settled = 0;
+}
+
+static void wake(struct mm_vm *vm, u64 vcpus)
+{
+	for (u32 vcpu = 0; vcpus; vcpu++, vcpus >>= 1) {
+		if (vcpus & 1)
+			platform_wake(vm, vcpu);
+	}
+}
+
+static void wake_settled(struct mm_vm *vm)
+{
+	u64 vcpus = vm->wait_settled;
+
+	vm->wait_settled = 0;
+	wake(vm, vcpus);
+}
+
+/* Frames that are set aside are no help to who waits until their block is broken. */
+static bool is_memory_short(void)
+{
+	return state_now() != MM_HIGH || __atomic_load_n(&work_waiting, __ATOMIC_RELAXED);
+}
+
+static bool has_free_frames(void)
+{
+	return frame_count(CLASS_FREE) > __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED);
+}
+
+static void work_on(struct mm_vm *vm)
+{
+	if (vm->debt_first)
+		debt_settle(vm);
+	else if (is_memory_short() && vm->set_aside)
+		reserve_break_one(vm);
+	if (vm->wait_settled && platform_settled(vm, (struct mm_debt){ vm->wait_epoch }))
+		wake_settled(vm);
+	if (vm->wait_frame && has_free_frames())
+		wake(vm, stop_waiting_for_frames(vm));
+}
+
+/* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
+static bool has_more(const struct mm_vm *vm)
+{
+	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) || (vm->wait_frame && has_free_frames());
+}
+
+/* The next VM with work, in a full round at most; NULL: none has. */
+static struct mm_vm *lock_next(void)
+{
+	for (u32 looked = 0; looked < VM_IDS; looked++) {
+		u32 id = __atomic_add_fetch(&cursor, 1, __ATOMIC_RELAXED) % VM_IDS;
+		struct mm_vm *vm = vm_lock_id(id);
+
+		if (!vm)
+			continue;
+		if (has_more(vm))
+			return vm;
+		vm_unlock(vm);
+	}
+	return NULL;
+}
+
+bool mm_work_step(void)
+{
+	struct mm_vm *vm = lock_next();
+
+	if (!vm)
+		return false;
+	work_on(vm);
+	vm_unlock(vm);
+	return true;
+}
