@@ -201,24 +201,27 @@ const volatile u32 *sched_yield_flag(void)
  */
 static void idle(struct queue *queue)
 {
-	step_enter_idle();
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&queue->woken, __ATOMIC_RELAXED))
+	step_enter_idle(); /* a sequentially consistent store */
+	if (!__atomic_load_n(&queue->woken, __ATOMIC_SEQ_CST))
 		cpu_halt_until_interrupt();
+}
+
+void sched_pass(void)
+{
+	struct queue *queue = my_queue();
+
+	__atomic_store_n(&queue->yield, 0, __ATOMIC_SEQ_CST);
+	take_woken(queue);
+	struct task *task = TAILQ_FIRST(&queue->runnable);
+
+	if (task)
+		run_task(queue, task);
+	else
+		idle(queue);
 }
 
 void sched_run(void)
 {
-	struct queue *queue = my_queue();
-
-	for (;;) {
-		__atomic_store_n(&queue->yield, 0, __ATOMIC_SEQ_CST);
-		take_woken(queue);
-		struct task *task = TAILQ_FIRST(&queue->runnable);
-
-		if (task)
-			run_task(queue, task);
-		else
-			idle(queue);
-	}
+	for (;;)
+		sched_pass();
 }

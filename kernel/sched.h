@@ -39,4 +39,6 @@ u64 sched_slice_end(void);
 const volatile u32 *sched_yield_flag(void);
 /* Make the task that runs on `cpu` return to the scheduler (and, if idle, wake the CPU). Any CPU, any step. */
 void sched_poke(u32 cpu);
+/* One pass on this CPU: the next task's step, or one idle period. */
+void sched_pass(void);
 NORETURN void sched_run(void); /* the loop of every CPU */
