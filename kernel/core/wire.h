@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The management wire: bytes out (64 KiB ring) and in (4 KiB ring), whatever device carries them.  Any CPU, any step; never waits,
+ * except while the machine starts: then nobody takes interrupts, and wire_put writes the bytes out itself.
+ */
+#pragma once
+#include "kernel/lib/types.h"
+
+enum { WIRE_OUT_BYTES = 64 * 1024, WIRE_IN_BYTES = 4096 };
+
+u32 wire_put(const u8 *bytes, u32 count); /* returns how many were taken: what fits */
+u32 wire_room(void);                      /* bytes that wire_put would take now */
+u32 wire_take(u8 *bytes, u32 count);      /* input, oldest first */
+void wire_on_input(void (*wake)(void));   /* called when input has come, from the interrupt's step */
+u64 wire_lost(void);                      /* input bytes that nobody took in time */
+
+/* From now on interrupts carry the output: the scheduler is about to run. */
+void wire_serve(void);
+/* Write everything out by polling, bounded: before power-off and in a panic (then without locks). */
+void wire_flush(bool panic);
+
+/* ---- the device's side ---- */
+
+struct wire_port {
+	u32 (*send)(const u8 *bytes, u32 count); /* hand over what the device takes at once; 0: busy */
+	void (*want)(bool more);                 /* interrupt when it can take more, or no longer */
+};
+void wire_attach(const struct wire_port *port);
+void wire_can_send(void);                            /* the device's interrupt: it can take more */
+void wire_received(const u8 *bytes, u32 count);      /* the device's interrupt: input */
