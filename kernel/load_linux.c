@@ -181,7 +181,7 @@ err_t load_linux(const struct load_input *input, struct load_plan *plan, char *w
 {
 	const u8 *file = input->kernel.bytes;
 	u8 *params = load_blob(plan, BOOT_PARAMS_BYTES);
-	struct image image;
+	struct image image = { 0 };
 	err_t error = examine(input, &image, why);
 
 	CHECK(params);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What mm/ asks of the machine (mm/platform.h), answered with EPT, the direct map and steps. Contracts are in that header. */
 #include "mm/platform.h"
+#include "boot/bootinfo.h"
+#include "kernel/core/random.h"
 #include "kernel/core/step.h"
 #include "kernel/core/timer.h"
 #include "kernel/lib/check.h"
@@ -8,7 +10,6 @@
 #include "kernel/sched.h"
 #include "kernel/vm_internal.h"
 #include "kernel/x86/paging.h"
-#include "kernel/core/random.h"
 #include <string.h>
 
 static struct vm_space *space_of(struct mm_vm *vm)
@@ -68,9 +69,44 @@ void platform_copy_frame(mpn_t to_mpn, mpn_t from_mpn)
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 }
 
+static u8 *frame_table;
+
 void *platform_frame_table(mpn_t last, size_t entry_bytes)
 {
-	return paging_reserve(((u64)last.n + 1) * entry_bytes);
+	CHECK(!frame_table);
+	frame_table = paging_reserve(((u64)last.n + 1) * entry_bytes);
+	return frame_table;
+}
+
+/* Page-table pages for the array come out of the same range, in front of what they map. */
+static err_t take_first(void *context, mpa_t *frame)
+{
+	struct mm_range *range = context;
+
+	if (range->pages == 0)
+		return E_NO_MEMORY;
+	*frame = mpa_of(range->first);
+	range->first.n++;
+	range->pages--;
+	return OK;
+}
+
+err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take)
+{
+	struct paging_source source = { take_first, take };
+
+	for (u64 at = offset & ~(u64)(PAGE_SIZE - 1); at < offset + bytes; at += PAGE_SIZE) {
+		mpa_t frame;
+		err_t error = take_first(take, &frame);
+
+		if (error)
+			return error;
+		platform_zero_frame(mpn_of(frame));
+		error = paging_map((u64)frame_table + at, frame, PT_WRITE, PAGING_CACHED, source);
+		if (error)
+			return error;
+	}
+	return OK;
 }
 
 u64 platform_time_ns(void)

@@ -80,6 +80,8 @@ bool vcpu_has_work(const struct vcpu *vcpu);    /* interrupt deliverable, NMI, I
 const char *vcpu_why(const struct vcpu *vcpu);  /* one line after VCPU_ENDED: "triple fault at rip 0x…" */
 void *vcpu_context(const struct vcpu *vcpu);
 
+/* pc_interrupt_pending may have become true. Any CPU; the caller wakes the vCPU's task. */
+void vcpu_notice(struct vcpu *vcpu);
 /* Events from other CPUs: they note; the caller then wakes the vCPU's task. */
 void vcpu_nmi(struct vcpu *vcpu);
 void vcpu_init_signal(struct vcpu *vcpu);
