@@ -63,7 +63,7 @@ static bool owner_agrees(struct mm_vm *vm, u32 mpn, const struct frame *frame)
 
 	if (frame->state == FRAME_DEBT)
 		return vm->debt_frames > 0;
-	if (!pmap_is_memory(vm, (ppn_t){ frame->ppn }) || pmap_find(vm, (ppn_t){ frame->ppn }, &page))
+	if (!pmap_is_memory(vm, (ppn_t){ frame->ppn }) || !pmap_look(vm, (ppn_t){ frame->ppn }, &page))
 		return false;
 	if (frame->state == FRAME_RESERVED)
 		return page.block->reserve && page.block->reserve + page.index == mpn;

@@ -70,20 +70,35 @@ static bool fill_in(struct mm_vm *vm, u32 *table)
 	return *table != 0;
 }
 
+static bool place(const struct mm_vm *vm, ppn_t ppn, struct page *page)
+{
+	if (!page->block || !page->block->entries)
+		return false;
+	page->ppn = ppn;
+	page->index = ppn.n % LARGE_PAGES;
+	page->slot = pmap_entries(page->block) + page->index;
+	ASSERT(pmap_is_memory(vm, ppn));
+	return true;
+}
+
+bool pmap_look(const struct mm_vm *vm, ppn_t ppn, struct page *page)
+{
+	ASSERT(lock_is_mine(vm->lock));
+	page->block = pmap_block(vm, linear(vm, ppn) / LARGE_PAGES);
+	return place(vm, ppn, page);
+}
+
 err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page)
 {
-	ASSERT(lock_is_mine(vm->lock) && pmap_is_memory(vm, ppn));
 	u32 number = linear(vm, ppn) / LARGE_PAGES;
 
+	ASSERT(lock_is_mine(vm->lock));
 	if (!fill_in(vm, &vm->directories[number / DIRECTORY_BLOCKS]))
 		return E_NO_MEMORY;
 	page->block = pmap_block(vm, number);
 	if (!fill_in(vm, &page->block->entries))
 		return E_NO_MEMORY;
-	page->ppn = ppn;
-	page->index = ppn.n % LARGE_PAGES;
-	page->slot = pmap_entries(page->block) + page->index;
-	return OK;
+	return place(vm, ppn, page) ? OK : E_NO_MEMORY;
 }
 
 /* ---- changes: one place where an entry and the counters that follow from it are written ---- */

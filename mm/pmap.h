@@ -30,6 +30,8 @@ u32 pmap_block_pages(const struct mm_vm *vm, u32 number);
 struct block *pmap_block(const struct mm_vm *vm, u32 number);
 u64 *pmap_entries(const struct block *block);
 
+/* Find a page that is memory, if its directory and entries exist. */
+bool pmap_look(const struct mm_vm *vm, ppn_t ppn, struct page *page);
 /* Find a page that is memory; make its directory and entries if need be (E_NO_MEMORY: nothing changed). */
 err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page);
 

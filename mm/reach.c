@@ -133,9 +133,7 @@ void mm_unpin(struct mm_vm *vm, ppn_t ppn)
 
 	CHECK(pmap_is_memory(vm, ppn));
 	lock_acquire(vm->lock);
-	err_t error = pmap_find(vm, ppn, &page);
-
-	CHECK(!error);
+	CHECK(pmap_look(vm, ppn, &page));
 	pmap_unpin(vm, &page);
 	lock_release(vm->lock);
 }

@@ -27,23 +27,22 @@ static bool settle_debts(struct mm_vm *vm)
 	return !vm->debt_first && platform_settled(vm, (struct mm_debt){ vm->last_epoch });
 }
 
-/* A frame in its place goes with the whole machine block; any other on its own. */
-static void free_page(struct mm_vm *vm, struct block *block, u32 index)
+/* A frame in its place is set aside again, to go with the whole machine block; any other goes on its own. */
+static void free_page(struct mm_vm *vm, struct block *block, u32 index, u32 ppn)
 {
 	u64 old = pmap_clear(vm, block, index);
 	u32 mpn = entry_frame(old);
 
-	if (entry_state(old) != PAGE_PRIVATE || (block->reserve && mpn == block->reserve + index))
+	if (entry_state(old) != PAGE_PRIVATE)
 		return;
 	CHECK(frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
+	if (!reserve_put_back(vm, mpn, ppn))
+		zone_give(mpn, 1);
 	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
-	zone_give(mpn, 1);
 }
 
-static void free_block(struct mm_vm *vm, struct block *block)
+static void free_entries(struct mm_vm *vm, struct block *block)
 {
-	if (block->reserve)
-		reserve_release(vm, block);
 	mm_overhead_free((mpn_t){ block->entries }, 0);
 	vm->pmap_pages--;
 	block->entries = 0;
@@ -53,6 +52,7 @@ static void free_block(struct mm_vm *vm, struct block *block)
 static bool release_pages(struct mm_vm *vm)
 {
 	u32 number = vm->release_cursor / LARGE_PAGES;
+	u32 first = vm->release_cursor % LARGE_PAGES;
 
 	if (number == pmap_block_count(vm))
 		return true;
@@ -63,13 +63,16 @@ static bool release_pages(struct mm_vm *vm)
 		return false;
 	}
 	pmap_set_large(vm, block, false);
-	u32 first = vm->release_cursor % LARGE_PAGES;
-
-	for (u32 i = 0; i < RELEASE_PAGES; i++)
-		free_page(vm, block, first + i);
-	vm->release_cursor += RELEASE_PAGES;
-	if (vm->release_cursor % LARGE_PAGES == 0)
-		free_block(vm, block);
+	for (u32 i = first; i < first + RELEASE_PAGES; i++) {
+		/* After the last piece the reservation may take several steps: the entries stay cleared. */
+		free_page(vm, block, i, pmap_block_ppn(vm, number).n + i);
+	}
+	if (first + RELEASE_PAGES < LARGE_PAGES) {
+		vm->release_cursor += RELEASE_PAGES;
+	} else if (reserve_release(vm, block)) {
+		free_entries(vm, block);
+		vm->release_cursor += RELEASE_PAGES;
+	}
 	return false;
 }
 

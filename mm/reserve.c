@@ -51,7 +51,7 @@ bool reserve_put_back(struct mm_vm *vm, u32 mpn, u32 ppn)
 {
 	struct page page;
 
-	if (pmap_find(vm, (ppn_t){ ppn }, &page) || !page.block->reserve || mpn != page.block->reserve + page.index)
+	if (!pmap_look(vm, (ppn_t){ ppn }, &page) || !page.block->reserve || mpn != page.block->reserve + page.index)
 		return false;
 	frame_assign(mpn, FRAME_RESERVED, vm->id, ppn);
 	set_aside(vm, 1);
@@ -82,6 +82,16 @@ static bool free_unused(struct mm_vm *vm, u32 first)
 	return true;
 }
 
+/* While frames are set aside the machine block cannot become anybody else's, so `reserve` may stay until the last has gone. */
+static bool give_back(struct mm_vm *vm, struct block *block)
+{
+	bool done = free_unused(vm, block->reserve);
+
+	if (done)
+		pmap_forget_reserve(vm, block);
+	return done;
+}
+
 bool reserve_break_one(struct mm_vm *vm)
 {
 	u32 blocks = pmap_block_count(vm);
@@ -95,27 +105,14 @@ bool reserve_break_one(struct mm_vm *vm)
 		/* A complete one is in use as it is. */
 		if (!block || !block->reserve || block->tally[TALLY_IN_PLACE] == LARGE_PAGES)
 			continue;
-		/* While frames are set aside the machine block cannot become anybody else's, so `reserve` may stay until the last. */
-		if (free_unused(vm, block->reserve))
-			pmap_forget_reserve(vm, block);
+		give_back(vm, block);
 		return true;
 	}
 	return false;
 }
 
-void reserve_release(struct mm_vm *vm, struct block *block)
+bool reserve_release(struct mm_vm *vm, struct block *block)
 {
-	u32 first = block->reserve;
-	u32 unused = 0;
-
-	CHECK(first && !block->tally[TALLY_PRIVATE]);
-	for (u32 i = 0; i < LARGE_PAGES; i++) {
-		CHECK(frame_state(first + i) == FRAME_RESERVED || frame_state(first + i) == FRAME_PRIVATE);
-		CHECK(frame_of(first + i)->owner == vm->id);
-		unused += frame_state(first + i) == FRAME_RESERVED;
-	}
-	pmap_forget_reserve(vm, block);
-	set_aside(vm, -(s64)unused);
-	frame_move(CLASS_PRIVATE, CLASS_FREE, LARGE_PAGES - unused);
-	zone_give(first, LARGE_PAGES);
+	CHECK(!block->tally[TALLY_PRIVATE]);
+	return !block->reserve || give_back(vm, block);
 }

@@ -24,5 +24,5 @@ static inline bool reserve_is_whole(const struct block *block)
  */
 enum { RESERVE_LOOK = 256 };
 bool reserve_break_one(struct mm_vm *vm);
-/* Release: free the whole machine block; its entries are cleared already, the frames in place left as they were. */
-void reserve_release(struct mm_vm *vm, struct block *block);
+/* Release: the pages are gone; hand back a piece of what is set aside, true when there is nothing left. */
+bool reserve_release(struct mm_vm *vm, struct block *block);

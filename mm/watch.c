@@ -27,21 +27,15 @@ static void harvest(struct mm_vm *vm, struct page *page)
 }
 
 /*
- * Narrow the cache below `ceiling` without losing history: once the right to write is gone no dirty flag can come up any more, so the harvest
- * between the two is complete.
+ * Narrow the cache below `ceiling` without losing history: once the right to write is gone no dirty flag can come up any more, so the
+ * harvest between the two is complete.  The VM's last epoch is the debt.
  */
-static struct mm_debt narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
+static void narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 {
-	struct mm_debt debt = platform_narrow(vm, page->ppn, 1, CEILING_READ);
-
-	debt_publish(vm, debt);
+	debt_publish(vm, platform_narrow(vm, page->ppn, 1, CEILING_READ));
 	harvest(vm, page);
-	if (ceiling == CEILING_READ)
-		return debt;
-	debt = platform_narrow(vm, page->ppn, 1, ceiling);
-	CHECK(debt.epoch);
-	debt_publish(vm, debt);
-	return debt;
+	if (ceiling < CEILING_READ)
+		debt_publish(vm, platform_narrow(vm, page->ppn, 1, ceiling));
 }
 
 /* Find the page and let its 2 MiB mapping go; E_STATE where background work has to pass by. */
@@ -65,15 +59,14 @@ static err_t give_up(struct mm_vm *vm, ppn_t ppn)
 	if (error)
 		return error;
 	u64 old = page_entry(&page);
-	struct mm_debt debt = { 0 };
 
 	if (entry_state(old) == PAGE_BALLOONED)
 		return E_STATE;
 	if (entry_frame(old))
-		debt = narrow(vm, &page, CEILING_NONE);
-	pmap_take_away(vm, &page, PAGE_BALLOONED, debt.epoch);
+		narrow(vm, &page, CEILING_NONE);
+	pmap_take_away(vm, &page, PAGE_BALLOONED, entry_frame(old) ? vm->last_epoch : 0);
 	if (entry_state(old) == PAGE_PRIVATE)
-		debt_free(vm, entry_frame(old), ppn.n, debt);
+		debt_free(vm, entry_frame(old), ppn.n, (struct mm_debt){ vm->last_epoch });
 	return OK;
 }
 
@@ -101,7 +94,7 @@ static err_t watch_page(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)
 		return E_STATE;
 	pmap_watch(vm, &page, watches[watch].mark, watches[watch].ceiling);
 	if (entry_state(old) != PAGE_BALLOONED && entry_frame(old))
-		debt_publish(vm, narrow(vm, &page, watches[watch].ceiling));
+		narrow(vm, &page, watches[watch].ceiling);
 	return OK;
 }
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A hostile machine under mm/: free frames are poisoned and watched, every CPU's TLB keeps stale translations (with stale dirty bits) until
+ * that CPU enters the VM again, CPUs stay in guests after they are kicked for as long as the test likes, fills fail on schedule,
+ * settling is noticed late, memory that mm did not back faults.  Safe for threads: one CPU (fake_cpu_set) a thread.
+ */
+#pragma once
+#include "mm/platform.h"
+
+enum {
+	FAKE_CPUS = 4,
+	FAKE_VM_PAGES = 2048, /* of a VM below 4 GiB, and as many above */
+	FAKE_VMS = 8,
+	FAKE_POISON = 0xd7,
+};
+
+void fake_reset(u64 seed, bool accessed_dirty_flags);
+/* Memory as mm_init wants it; pages of a machine that ends at `last`. CHECKs that mm_init succeeds. */
+void fake_machine(const struct mm_range *ranges, u32 count, u32 last);
+/* The machine of most tests: about 3,000 frames, in pieces, below and above 4 GiB. */
+void fake_small_machine(void);
+void fake_cpu_set(u32 cpu); /* of tests/unit/support/fake_cpu.c */
+u32 fake_random(u32 below);
+
+/* VM slot 0 … FAKE_VMS - 1 has id slot + 1. */
+struct mm_vm *fake_vm(u32 slot);
+err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages);
+/* Release in steps, with an audit after each; the CPUs must not be in its guest. */
+void fake_vm_end(u32 slot);
+
+/* ---- a schedule of failures: each platform_fill fails with probability 1/one_in (0: never) ---- */
+void fake_fail_fills(u32 one_in);
+/* platform_settled says "not yet" with probability 1 - 1/one_in though it is (1: notices at once). */
+void fake_settle_late(u32 one_in);
+extern u64 fake_fills, fake_large_fills, fake_narrows;
+
+/* ---- a CPU in a guest ---- */
+
+enum fake_result { FAKE_DONE, FAKE_FAULT };
+
+/*
+ * Read or write `bytes` at `address` as a guest on the calling CPU (entering the VM if need be): through its TLB, else by a walk that sets
+ * accessed and dirty flags.  *stale: the translation was older than a removal of rights in this VM that this CPU has not passed.
+ */
+enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, bool write, bool *stale);
+void fake_step_begin(void); /* VM exit, or out of idle */
+void fake_step_end(void);   /* pointers die; idle */
+bool fake_is_in_guest(u32 slot);
+
+/* access + resolve until done; E_SUSPEND and the like come back to the caller. */
+err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, bool write, bool *stale);
+
+/* Forget every translation of the VM at once, as losing the tables would. */
+void fake_drop_all(u32 slot);
+
+/* ---- what mm asked for ---- */
+u32 fake_woken(u32 slot, u32 vcpu); /* and resets it */
+extern u32 fake_work_wanted;
+/* All CPUs pass; mm_work_step until it has nothing to do. */
+void fake_settle_everything(void);
+
+/* ---- checks ---- */
+
+/* Poison what has become free; CHECK that no translation reaches a frame that is not its page's, or grants more than the pmap. */
+void fake_check(void);
+/* CHECK that every free frame still holds its poison. */
+void fake_check_poison(void);
+/* A whole audit; CHECKs that it finds nothing. */
+void fake_audit(void);
+/* The same, collecting what it finds: number of findings, the first line in `line`. */
+u32 fake_audit_findings(char *line, size_t bytes);
