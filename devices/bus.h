@@ -39,6 +39,7 @@ struct pc_config {
 enum {
 	PC_MAX_VCPUS = 4,
 	PC_COM1 = 0x3f8,
+	PC_APIC_BUS_KHZ = 1000000, /* input of the LAPIC timer's divider, as in the KVM timing leaf */
 };
 #define PC_LOW_MEMORY_END 0xc0000000ULL /* guest memory below 4 GiB ends here at the latest; ECAM, IOAPIC, LAPIC lie above */
 
@@ -72,6 +73,9 @@ void pc_timers(struct pc *pc, u32 vcpu, u64 now);
 void pc_power_button(struct pc *pc);  /* ACPI */
 void pc_console_input(struct pc *pc); /* console_take has bytes again */
 void pc_set_lapic_state(struct pc *pc, u32 vcpu, bool init); /* INIT reached vcpu: its LAPIC goes to reset state */
+
+/* Every invariant of the devices: NULL, or what is broken. Takes the lock; exact only while no vCPU is inside a pc_ function. */
+const char *pc_audit(struct pc *pc);
 
 /*
  * ACPI tables for guests: `next` walks the blobs to copy into guest memory (RSDP first), all below 1 MiB in [0xe0000, 0x100000).

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A 16550A at COM1 (National PC16550D data sheet).  Transmission is immediate; received bytes wait with the host until there is
+ * room, so none is ever lost to an overrun but in loopback.  Called with the PC's lock.
+ */
+#pragma once
+#include "kernel/lib/types.h"
+
+struct pc;
+
+enum { UART_FIFO_BYTES = 16 };
+
+struct uart {
+	u8 ier, fcr, lcr, mcr, scratch;
+	u8 divisor[2];
+	u8 modem_delta;    /* low half of MSR */
+	u8 rx[UART_FIFO_BYTES];
+	u8 rx_first, rx_count;
+	bool overrun;
+	bool thr_empty;    /* the THRE interrupt is pending */
+	bool host_has_input;
+};
+
+void uart_reset(struct pc *pc);
+u32 uart_read(struct pc *pc, u16 port, u32 size);
+void uart_write(struct pc *pc, u16 port, u32 size, u32 value);
+void uart_input(struct pc *pc); /* the host has bytes again */
+const char *uart_audit(struct pc *pc);
