@@ -34,9 +34,10 @@ union vcpu_regs {
 };
 
 struct exit_info {
+	u64 rip;           /* where the guest stood */
+	u64 qualification; /* only where exit_reasons.def says QUAL */
 	u32 reason;        /* basic exit reason */
 	u32 length;        /* set by the handler for EXIT_ADVANCE_DECODED */
-	u64 qualification; /* only where exit_reasons.def says QUAL */
 };
 
 /* An event to deliver, in the format of VM-entry interruption information (SDM vol. 3C, 25.8.3); info 0: none. */
@@ -52,37 +53,82 @@ enum {
 	VECTOR_MC = 18, VECTOR_XM = 19,
 };
 
-/* Noted by others (any CPU), looked at before entry; bits of vcpu.notices. */
-enum { NOTICE_INTERRUPT = 1, NOTICE_NMI = 2, NOTICE_INIT = 4, NOTICE_SIPI = 8, NOTICE_CLOCK = 16 };
+/* Noted by any CPU, looked at before each entry: bits of vcpu.notices. */
+enum {
+	NOTICE_INTERRUPT = 1,
+	NOTICE_NMI = 2,
+	NOTICE_INIT = 4,
+	NOTICE_SIPI = 8,
+	NOTICE_CLOCK = 16, /* pvclock_update */
+	NOTICE_EVENT = 32, /* vcpu.event holds one */
+	NOTICE_STATE = 64, /* the extended state must be loaded again */
+	NOTICE_TSC = 128,  /* the TSC offset changed */
+};
 
-struct exit_counter;
-struct vcpu_switch; /* switch.c: extended state, debug registers, system-call MSRs */
+enum { EXIT_RING = 32, CYCLE_BUCKETS = 64 };
+struct exit_past {
+	u64 rip;
+	u32 reason, tsc;
+};
+struct exit_cycles { /* by reason: how many exits took how long (counters.c) */
+	u64 bucket[CYCLE_BUCKETS];
+};
+
+struct switched {         /* switch.c: what stays in the processor until another vCPU runs there */
+	u64 debug[4], dr6, cr2;
+	u64 msr[8];
+	u8 *extended;     /* XSAVE area */
+};
 
 struct vcpu {
 	union vcpu_regs regs;
 	u64 host_rsp;           /* as the VMCS has it */
 	u32 launched;           /* VMRESUME instead of VMLAUNCH */
+	u32 guards;             /* mitigations at entry and exit: enum guard of mitigations.h */
 	u32 notices;            /* atomic */
-	struct vcpu_event event; /* to deliver at the next entry */
+	u32 vm_id;
+	u64 exit_tsc;           /* of the last exit */
 	struct exit_info exit;
+	struct vcpu_event event; /* to deliver at the next entry */
+	struct exit_cycles *cycles;
 
 	struct vcpu_config config; /* .mm, .pc, .index, .tsc_khz, .identity … */
 	struct vcpu_soft soft;
 	u64 tsc_offset;         /* guest TSC = host TSC + this */
-	u64 cr0, cr4;           /* as the guest sees them (VMCS: with what we add) */
 	u64 xcr0;
 
-	/* the rest is the business of vcpu.c, exit.c, inject.c, switch.c and counters.c */
+	/* the rest is the business of vcpu.c, run.c, inject.c and switch.c */
 	s32 cpu;                /* where the VMCS is loaded, -1: nowhere */
 	u32 cpu_controls;       /* primary processor-based controls as written */
-	bool waits_for_sipi, window_open_wanted;
-	u8 sipi_vector;
-	u64 slice_end;
 	mpn_t vmcs;
-	struct vcpu_switch *state;
-	struct exit_counter *counters;
+	bool waits_for_sipi, halted, halted_deaf; /* deaf: HLT with interrupts disabled */
+	bool nmi_pending;
+	u8 sipi_vector;
+	struct switched switched;
+	u32 past_next;
+	struct exit_past past[EXIT_RING];
 	char why[160];
 };
+
+/* Control registers as the guest sees them (VMCS: with what we add). */
+static inline u64 vcpu_cr0(void)
+{
+	u64 ours = vmcs_read(CR0_MASK);
+
+	return (vmcs_read(GUEST_CR0) & ~ours) | (vmcs_read(CR0_SHADOW) & ours);
+}
+
+static inline u64 vcpu_cr4(void)
+{
+	u64 ours = vmcs_read(CR4_MASK);
+
+	return (vmcs_read(GUEST_CR4) & ~ours) | (vmcs_read(CR4_SHADOW) & ours);
+}
+
+static inline void vcpu_note(struct vcpu *v, u32 notice)
+{
+	__atomic_or_fetch(&v->notices, notice, __ATOMIC_SEQ_CST);
+}
 
 /* ---- registers ---- */
 
@@ -124,7 +170,7 @@ static inline gpa_t vcpu_exit_gpa(void)
 enum exit_action vcpu_inject_exception(struct vcpu *v, u32 vector, u32 error);
 enum exit_action vcpu_inject_page_fault(struct vcpu *v, gva_t address, u32 error); /* sets CR2 */
 /* One line for vcpu_why, the guest's RIP is added; returns EXIT_KILL. */
-enum exit_action vcpu_kill(struct vcpu *v, const char *format, ...) PRINTF(2, 3);
+enum exit_action vcpu_kill(struct vcpu *v, const char *text, ...) PRINTF(2, 3);
 /* A result of mm_*: E_SUSPEND and E_NO_MEMORY → EXIT_SUSPEND, anything else → EXIT_KILL naming `what`. */
 enum exit_action vcpu_wait_for(struct vcpu *v, err_t error, const char *what);
 

@@ -17,6 +17,7 @@ enum { VMCS_WIDTH_16 = 0, VMCS_WIDTH_64 = 1, VMCS_WIDTH_32 = 2, VMCS_WIDTH_natur
 
 #define FIELD(width, name, code)                                                                                       \
 	_Static_assert(((code) >> 13 & 3) == VMCS_WIDTH_##width, #name " has another width");                          \
+	enum { ENCODING_##name = (code) };                                                                             \
 	static const struct vmcs_##width name = { code };
 #include "vmx/vmcs.def"
 #undef FIELD

@@ -16,6 +16,8 @@
  * Takes IA32_FEATURE_CONTROL from unlocked to locked and enabled where firmware left it open.
  */
 err_t vmx_probe(char *why, size_t why_bytes);
+/* [host] mitigations = on|off; before any VM is made. On by default. */
+void vmx_set_mitigations(bool on);
 /* VMXON on this CPU (each CPU calls it at start; CHECKs that probe was OK). */
 void vmx_cpu_on(void);
 
@@ -27,6 +29,7 @@ struct ept {
 	u64 eptp;
 };
 err_t ept_init(struct ept *ept, u32 vm_id);
+void ept_destroy(struct ept *ept); /* its root; ept_drop has said that nothing is left, no vCPU exists */
 err_t ept_fill(struct ept *ept, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling);
 struct mm_debt ept_narrow(struct ept *ept, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
 struct mm_debt ept_harvest(struct ept *ept, ppn_t ppn, u32 pages, struct mm_harvest *seen);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Is everything there that we need?  If not: one line that names what is missing and what to do. */
+#include "vmx/caps.h"
+#include "kernel/lib/check.h"
+#include "kernel/lib/format.h"
+#include "vmx/machine.h"
+#include "vmx/vmx.h"
+
+struct vmx_caps vmx_caps;
+
+enum {
+	/* IA32_VMX_EPT_VPID_CAP, SDM vol. 3D, A.10 */
+	CAP_WALK_4 = 1 << 6,
+	CAP_WRITE_BACK = 1 << 14,
+	CAP_LARGE = 1 << 16,
+	CAP_INVEPT = 1 << 20,
+	CAP_DIRTY = 1 << 21,
+	CAP_INVEPT_SINGLE = 1 << 25,
+	CAP_INVEPT_ALL = 1 << 26,
+};
+#define CAP_INVVPID BIT(32)
+#define CAP_INVVPID_SINGLE BIT(41)
+#define CAP_INVVPID_ALL BIT(42)
+#define BASIC_TRUE_CONTROLS BIT(55)
+
+/* The state components that we know how to switch and to announce: x87, SSE, AVX, AVX-512 (3), PKRU. */
+#define XCR0_KNOWN 0x2e7ULL
+
+static const struct {
+	u64 bits;
+	const char *what;
+} ept_needs[] = {
+	{ CAP_WALK_4, "page walks of length 4" },
+	{ CAP_WRITE_BACK, "write-back paging structures" },
+	{ CAP_INVEPT | CAP_INVEPT_SINGLE | CAP_INVEPT_ALL, "INVEPT" },
+	{ CAP_INVVPID | CAP_INVVPID_SINGLE | CAP_INVVPID_ALL, "INVVPID" },
+};
+
+static const struct {
+	u32 plain, exact; /* capability MSR, and the one without "default 1" bits (SDM vol. 3D, A.2) */
+	const char *hint;
+} groups[CONTROL_GROUPS] = {
+	[CONTROL_PIN] = { MSR_VMX_PIN, MSR_VMX_TRUE_PIN, "use a newer processor" },
+	[CONTROL_CPU] = { MSR_VMX_CPU, MSR_VMX_TRUE_CPU, "use a processor of 2010 (Westmere) or newer" },
+	[CONTROL_CPU2] = { MSR_VMX_CPU2, MSR_VMX_CPU2, "use a processor of 2010 (Westmere) or newer" },
+	[CONTROL_EXIT] = { MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, "use a newer processor" },
+	[CONTROL_ENTRY] = { MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, "use a newer processor" },
+};
+
+u64 vmx_feature_control(void)
+{
+	u64 value = msr_read(MSR_FEATURE_CONTROL);
+
+	if (!(value & VMX_LOCKED)) {
+		msr_write(MSR_FEATURE_CONTROL, value | VMX_LOCKED | VMX_ENABLED);
+		value = msr_read(MSR_FEATURE_CONTROL);
+	}
+	return value;
+}
+
+static err_t probe_vmx(char *why, size_t bytes)
+{
+	if (!cpu_has(FEATURE_VMX)) {
+		format(why, bytes, "this processor has no VT-x (CPUID.1:ECX.5 = 0): use an Intel machine with VT-x, "
+				   "or turn on nested virtualisation where this machine is itself virtual");
+		return E_UNSUPPORTED;
+	}
+	u64 feature = vmx_feature_control();
+	if ((feature & (VMX_LOCKED | VMX_ENABLED)) != (VMX_LOCKED | VMX_ENABLED)) {
+		format(why, bytes, "VT-x is disabled by firmware (IA32_FEATURE_CONTROL = 0x%x): "
+				   "enable Intel Virtualization Technology in the firmware setup", (u32)feature);
+		return E_UNSUPPORTED;
+	}
+	return OK;
+}
+
+static err_t probe_controls(char *why, size_t bytes)
+{
+	u64 basic = msr_read(MSR_VMX_BASIC);
+
+	vmx_caps.revision = (u32)basic & 0x7fffffff;
+	for (u32 group = 0; group < CONTROL_GROUPS; group++) {
+		u32 msr = basic & BASIC_TRUE_CONTROLS ? groups[group].exact : groups[group].plain;
+		const char *missing = controls_compute(group, msr_read(msr), &vmx_caps.controls[group]);
+
+		if (missing) {
+			format(why, bytes, "this processor's VT-x lacks %s (MSR 0x%x): %s", missing, msr, groups[group].hint);
+			return E_UNSUPPORTED;
+		}
+	}
+	return OK;
+}
+
+static err_t probe_ept(char *why, size_t bytes)
+{
+	u64 caps = msr_read(MSR_VMX_EPT_VPID);
+
+	for (u32 i = 0; i < ARRAY_SIZE(ept_needs); i++) {
+		if ((caps & ept_needs[i].bits) != ept_needs[i].bits) {
+			format(why, bytes, "this processor's EPT lacks %s (MSR 0x48c): use a newer processor", ept_needs[i].what);
+			return E_UNSUPPORTED;
+		}
+	}
+	vmx_caps.ept_dirty = (caps & CAP_DIRTY) != 0;
+	vmx_caps.ept_large = (caps & CAP_LARGE) != 0;
+	return OK;
+}
+
+static void read_the_rest(void)
+{
+	vmx_caps.cr0_must = msr_read(MSR_VMX_CR0_FIXED0);
+	vmx_caps.cr0_may = msr_read(MSR_VMX_CR0_FIXED1);
+	vmx_caps.cr4_must = msr_read(MSR_VMX_CR4_FIXED0);
+	vmx_caps.cr4_may = msr_read(MSR_VMX_CR4_FIXED1);
+	vmx_caps.timer_shift = (u32)msr_read(MSR_VMX_MISC) & 31;
+	vmx_caps.xsave_bytes = 512;
+	if (!cpu_has(FEATURE_XSAVE))
+		return;
+	struct cpuid leaf = cpuid(13, 0);
+	vmx_caps.xcr0 = ((u64)leaf.d << 32 | leaf.a) & XCR0_KNOWN;
+	/* ECX is enough for all that the processor has, more than we turn on. */
+	vmx_caps.xsave_bytes = leaf.c;
+}
+
+err_t vmx_probe(char *why, size_t bytes)
+{
+	err_t error = probe_vmx(why, bytes);
+
+	if (!error)
+		error = probe_controls(why, bytes);
+	if (!error)
+		error = probe_ept(why, bytes);
+	if (error)
+		return error;
+	read_the_rest();
+	CHECK((cr0_read() & vmx_caps.cr0_must) == vmx_caps.cr0_must);
+	vmx_caps.usable = true;
+	return OK;
+}
