@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Tiny guests, checkers, emulator tests and benchmarks; included by the Makefile.
+
+GUEST_CFLAGS := -I. $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=small -mgeneral-regs-only -mno-red-zone \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
+	-fno-tree-loop-distribute-patterns
+GUEST_LIB_C := $(wildcard tests/guests/lib/*.c) kernel/lib/string.c kernel/lib/format.c
+GUEST_LIB_ASM := $(wildcard tests/guests/lib/*.asm)
+GUEST_LIB_O := $(GUEST_LIB_C:%.c=$(B)/guest/%.o) $(GUEST_LIB_ASM:%.asm=$(B)/guest/%.asm.o)
+# A guest is one file, or a folder of files.
+GUEST_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)) \
+	$(filter-out lib,$(patsubst tests/guests/%/,%,$(wildcard tests/guests/*/)))
+GUESTS := $(GUEST_NAMES:%=$(B)/guests/%.elf)
+
+$(B)/guest/%.o: %.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  GUEST   $<"
+	@$(CC) $(GUEST_CFLAGS) -c $< -o $@
+
+$(B)/guest/%.asm.o: %.asm tests/tests.mk
+	@mkdir -p $(@D)
+	@nasm -f elf64 -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
+
+define guest_rule
+$(B)/guest/$(1).elf64: $(patsubst %.c,$(B)/guest/%.o,$(wildcard tests/guests/$(1).c tests/guests/$(1)/*.c)) \
+		$(patsubst %.asm,$(B)/guest/%.asm.o,$(wildcard tests/guests/$(1)/*.asm)) $(GUEST_LIB_O) tests/guests/lib/guest.ld
+	@ld -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T tests/guests/lib/guest.ld \
+		-o $$@ $$(filter %.o,$$^)
+endef
+$(foreach guest,$(GUEST_NAMES),$(eval $(call guest_rule,$(guest))))
+
+# Multiboot loaders take ELF32 only; the code inside is 64-bit all the same.
+$(B)/guests/%.elf: $(B)/guest/%.elf64
+	@mkdir -p $(@D)
+	@objcopy -O elf32-i386 $< $@
+	@echo "  ELF32   $@"
+
+## make guests       the tiny guests of tests/guests, to build/guests/*.elf
+guests: $(GUESTS)
+
+.PHONY: guests
