@@ -3,5 +3,7 @@
 #pragma once
 #include "vmx/vcpu.h"
 
-void life_init(struct vcpu *v);  /* INIT: reset state, wait for SIPI */
-bool life_sipi(struct vcpu *v);  /* start where the SIPI said; false: there was none (or an INIT came first) */
+/* INIT: reset state, wait for SIPI; `sipi`: one has come already. */
+void life_init(struct vcpu *v, bool sipi);
+/* Start where the SIPI said; false: there was none. */
+bool life_sipi(struct vcpu *v);

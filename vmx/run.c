@@ -77,7 +77,7 @@ static bool take_notices(struct vcpu *v)
 	u32 notices = __atomic_exchange_n(&v->notices, 0, __ATOMIC_SEQ_CST);
 
 	if (notices & NOTICE_INIT) {
-		life_init(v);
+		life_init(v, notices & NOTICE_SIPI);
 		return false;
 	}
 	if (notices & NOTICE_STATE)

@@ -122,13 +122,12 @@ void vcpu_wait_for_sipi(struct vcpu *v)
 	v->waits_for_sipi = true;
 }
 
-void life_init(struct vcpu *v)
+void life_init(struct vcpu *v, bool sipi)
 {
 	reset(v, &(struct vcpu_start){ .mode = VCPU_REAL }, true);
 	pc_set_lapic_state(v->config.pc, v->config.index, true);
-	__atomic_and_fetch(&v->notices, ~(u32)NOTICE_SIPI, __ATOMIC_SEQ_CST);
 	v->waits_for_sipi = true;
-	vcpu_note(v, NOTICE_TSC | NOTICE_CLOCK);
+	vcpu_note(v, NOTICE_TSC | NOTICE_CLOCK | (sipi ? NOTICE_SIPI : 0));
 	/* Linear translations of its former life. */
 	vmx_invvpid(INVALIDATE_SINGLE, vmcs_read(VPID));
 	switch_in(v);
@@ -166,7 +165,7 @@ void vcpu_init_signal(struct vcpu *v)
 	vcpu_note(v, NOTICE_INIT);
 }
 
-/* Counts only after INIT (8.4.3): vcpu_run drops it otherwise. */
+/* Counts only after INIT (8.4.3): take_notices drops it otherwise. */
 void vcpu_sipi(struct vcpu *v, u8 vector)
 {
 	__atomic_store_n(&v->sipi_vector, vector, __ATOMIC_SEQ_CST);

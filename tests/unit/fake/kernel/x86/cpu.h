@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Host tests see this instead of kernel/x86/cpu.h: a processor whose halt gives the other threads a turn. */
+/* Host tests see this instead of kernel/x86/cpu.h: the same processor, but its halt gives the other threads a turn. */
 #pragma once
 #include <sched.h>
+#define cpu_halt_until_interrupt cpu_halt_for_real
+#include "../../../../../kernel/x86/cpu.h"
+#undef cpu_halt_until_interrupt
 
 static inline void cpu_halt_until_interrupt(void)
 {
