@@ -27,6 +27,13 @@ static inline u32 cpu_index(void)
 	return cpu_self()->index;
 }
 
+enum { CPU_STACK_BYTES = 32 * 1024 };
+
 extern u32 cpu_count;              /* online CPUs; fixed after start */
 struct cpu *cpu_get(u32 index);    /* CHECKs the index */
 void cpu_kick(u32 index);          /* IPI: leave the guest or wake from idle; cheap when it does neither */
+
+/* The very first thing of the boot CPU: GS, so that locks and CHECK work. */
+void cpu_boot_early(void);
+/* This CPU's descriptor tables, stacks for NMI, #DF and #MC, interrupt table. Needs paging. */
+void cpu_load_tables(struct cpu *cpu);

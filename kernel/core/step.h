@@ -16,7 +16,7 @@
 
 enum { STEP_MAX_VMS = 256 }; /* VM identifiers 1 … STEP_MAX_VMS - 1; 0 is "no VM" */
 
-/* Begin a step (after a VM exit, out of idle, or before a task): `place` is a static string for the measurement. */
+/* Begin a step (after a VM exit, out of idle, or before a task): `place` is a static string for the measurement, NULL: not measured. */
 void step_begin(const char *place);
 /* End it without leaving the kernel: the next task's step begins. Pointers die here. */
 void step_end(void);
@@ -27,6 +27,8 @@ void step_enter_idle(void); /* before sti; hlt */
  * VM's translations (INVEPT): the function has recorded that it will.
  */
 bool step_enter_guest(u32 vm);
+/* Said right after the INVEPT that step_enter_guest asked for: what step_check_entry believes. */
+void step_invalidated(u32 vm);
 /* Debug: CHECK that this CPU's last invalidation for `vm` covers the VM's generation. Called right before VM entry. */
 void step_check_entry(u32 vm);
 void step_leave_guest(void); /* first thing after a VM exit */
@@ -35,6 +37,12 @@ void step_leave_guest(void); /* first thing after a VM exit */
 u64 step_publish(u32 vm);
 /* Has every CPU passed `epoch` of `vm`? Never waits. */
 bool step_settled(u32 vm, u64 epoch);
+
+/* Must `cpu` be interrupted to notice something soon?  After a full fence: it is idle or in a guest (both look again before they are). */
+bool step_needs_kick(u32 cpu);
+/* For the watchdog: is it in the kernel, and a number that moves with every boundary. */
+bool step_in_kernel(u32 cpu);
+u64 step_count(u32 cpu);
 
 struct step_worst {
 	u64 ticks;

@@ -24,3 +24,12 @@ void timer_arm(struct timer *timer, u64 deadline_tsc);
 void timer_cancel(struct timer *timer);
 /* The timer interrupt's handler: runs what is due on this CPU and arms the next. */
 void timer_interrupt(void);
+
+/* What timer.c asks of the machine: raise the timer interrupt on this CPU at that TSC value (past: at once; 0: not at all). */
+void timer_program(u64 deadline_tsc);
+
+/* Start list (time.c): measure the TSC on the boot CPU; then each CPU sets its APIC timer up. */
+void time_init(void);
+void time_init_cpu(void);
+/* Spin; for the start of the machine and its end only. */
+void time_wait_us(u64 us);

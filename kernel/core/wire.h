@@ -16,8 +16,10 @@ u64 wire_lost(void);                      /* input bytes that nobody took in tim
 
 /* From now on interrupts carry the output: the scheduler is about to run. */
 void wire_serve(void);
-/* Write everything out by polling, bounded: before power-off and in a panic (then without locks). */
-void wire_flush(bool panic);
+/* Write everything out by polling, bounded; before power-off. */
+void wire_flush(void);
+/* The same for a panic: without locks (the other CPUs have stopped), and `bytes` after what was still to be written. */
+void wire_panic(const u8 *bytes, u32 count);
 
 /* ---- the device's side ---- */
 

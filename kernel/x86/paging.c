@@ -118,6 +118,15 @@ void paging_unmap(u64 address)
 	invlpg(address);
 }
 
+bool paging_is_mapped(u64 address)
+{
+	u32 level;
+
+	if (address < CANONICAL_HIGH || root.a == 0)
+		return false;
+	return pt_is_present(&pt_x86, *pt_walk(&pt_x86, root, address, 1, &level));
+}
+
 void *paging_map_device(u64 physical, u64 bytes, enum paging_type type)
 {
 	u64 offset = physical % PAGE_SIZE;

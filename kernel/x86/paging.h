@@ -28,6 +28,9 @@ err_t paging_map(u64 address, mpa_t frame, enum pt_rights rights, enum paging_ty
 /* Take one 4 KiB mapping away, on this CPU (CHECKs that it is there). */
 void paging_unmap(u64 address);
 
+/* May the kernel read there? For dumps that follow pointers they do not trust. */
+bool paging_is_mapped(u64 address);
+
 /* Device registers at a physical address (any alignment). Panics without memory: the machine cannot start then. */
 void *paging_map_device(u64 physical, u64 bytes, enum paging_type type);
 /* A stack of whole pages with an unmapped page below: returns its top. Panics without memory. */
