@@ -195,7 +195,7 @@ static const struct {
 	{ "console's interrupts", start_console_interrupts },
 };
 
-static void run_cpu(void)
+NORETURN static void run_cpu(void)
 {
 	watchdog_start();
 	sched_run();
