@@ -24,7 +24,7 @@ static u64 locked_read(struct pc *pc, u64 address, u32 size)
 	if ((address & ~(u64)(PAGE_SIZE - 1)) == IOAPIC_BASE)
 		value = ioapic_read(pc, (u32)(address - IOAPIC_BASE));
 	else
-		value = pci_mmio_read(pc, address, size);
+		value = pc_pci_mmio_read(pc, address, size);
 	lock_release(&pc->lock);
 	return value;
 }
@@ -57,6 +57,6 @@ void pc_mmio_write(struct pc *pc, u32 vcpu, gpa_t address, u32 size, u64 value)
 	if (page == IOAPIC_BASE)
 		ioapic_write(pc, (u32)(address.a - IOAPIC_BASE), (u32)value);
 	else
-		pci_mmio_write(pc, address.a, size, value);
+		pc_pci_mmio_write(pc, address.a, size, value);
 	lock_release(&pc->lock);
 }

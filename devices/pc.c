@@ -48,10 +48,10 @@ void pc_reset(struct pc *pc)
 	pic_reset(pc);
 	pit_reset(pc);
 	rtc_reset(pc);
-	uart_reset(pc);
+	pc_uart_reset(pc);
 	pm_reset(pc);
 	reset_reset(pc);
-	pci_reset(pc);
+	pc_pci_reset(pc);
 	pc->chipset_deadline = PC_NEVER;
 	lock_release(&pc->lock);
 	for (u32 i = 0; i < pc->vcpus; i++)
@@ -137,7 +137,7 @@ void pc_power_button(struct pc *pc)
 void pc_console_input(struct pc *pc)
 {
 	lock_acquire(&pc->lock);
-	uart_input(pc);
+	pc_uart_input(pc);
 	lock_release(&pc->lock);
 }
 

@@ -8,14 +8,14 @@ enum { ONE_FUNCTION = 0x1000 };
 #define ADDRESS_ENABLE (1U << 31)
 #define ADDRESS_WRITABLE (ADDRESS_ENABLE | 0x00fffffc)
 
-void pci_set(struct pci_function *function, u32 offset, u32 size, u32 value)
+void pc_pci_set(struct pci_function *function, u32 offset, u32 size, u32 value)
 {
 	CHECK(size <= 4 && offset + size <= PCI_CONFIG_BYTES);
 	for (u32 i = 0; i < size; i++)
 		function->config[offset + i] = (u8)(value >> (8 * i));
 }
 
-void pci_add_bar(struct pci_function *function, u32 bar, u32 bytes)
+void pc_pci_add_bar(struct pci_function *function, u32 bar, u32 bytes)
 {
 	u32 mask = ~(bytes - 1);
 
@@ -26,19 +26,19 @@ void pci_add_bar(struct pci_function *function, u32 bar, u32 bytes)
 	function->writable[PCI_COMMAND] |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 }
 
-void pci_plug(struct pc *pc, u32 slot, struct pci_function *function)
+void pc_pci_plug(struct pc *pc, u32 slot, struct pci_function *function)
 {
 	CHECK(slot < PCI_SLOTS && !pc->pci.slot[slot]);
 	pc->pci.slot[slot] = function;
 }
 
-void pci_reset(struct pc *pc)
+void pc_pci_reset(struct pc *pc)
 {
 	pc->pci = (struct pci){ 0 };
-	pci_set(&pc->pci.bridge, PCI_VENDOR, 2, BRIDGE_VENDOR);
-	pci_set(&pc->pci.bridge, PCI_DEVICE, 2, BRIDGE_DEVICE);
-	pci_set(&pc->pci.bridge, PCI_CLASS, 2, CLASS_HOST_BRIDGE);
-	pci_plug(pc, 0, &pc->pci.bridge);
+	pc_pci_set(&pc->pci.bridge, PCI_VENDOR, 2, BRIDGE_VENDOR);
+	pc_pci_set(&pc->pci.bridge, PCI_DEVICE, 2, BRIDGE_DEVICE);
+	pc_pci_set(&pc->pci.bridge, PCI_CLASS, 2, CLASS_HOST_BRIDGE);
+	pc_pci_plug(pc, 0, &pc->pci.bridge);
 }
 
 /* ---- configuration space; `where` is an ECAM offset: bus, device, function, register in 12 bits ---- */
@@ -74,13 +74,13 @@ static void config_write(struct pc *pc, u32 where, u32 size, u64 value)
 	}
 }
 
-u32 pci_read_address(struct pc *pc, u16 port, u32 size)
+u32 pc_pci_read_address(struct pc *pc, u16 port, u32 size)
 {
 	(void)port;
 	return size == 4 ? pc->pci.address : UINT32_MAX;
 }
 
-void pci_write_address(struct pc *pc, u16 port, u32 size, u32 value)
+void pc_pci_write_address(struct pc *pc, u16 port, u32 size, u32 value)
 {
 	(void)port;
 	if (size == 4)
@@ -100,7 +100,7 @@ static u32 inside_register(u16 port, u32 size)
 	return (u32)min_u64(size, 4 - (port & 3U));
 }
 
-u32 pci_read_data(struct pc *pc, u16 port, u32 size)
+u32 pc_pci_read_data(struct pc *pc, u16 port, u32 size)
 {
 	u32 bytes = inside_register(port, size);
 
@@ -112,7 +112,7 @@ u32 pci_read_data(struct pc *pc, u16 port, u32 size)
 	return (u32)(config_read(pc, selected(pc, port), bytes) | beyond);
 }
 
-void pci_write_data(struct pc *pc, u16 port, u32 size, u32 value)
+void pc_pci_write_data(struct pc *pc, u16 port, u32 size, u32 value)
 {
 	CHECK(lock_is_mine(&pc->lock));
 	if (pc->pci.address & ADDRESS_ENABLE)
@@ -159,7 +159,7 @@ static struct pci_function *decode(struct pc *pc, u64 address, u32 size, u32 *ba
 	return NULL;
 }
 
-u64 pci_mmio_read(struct pc *pc, u64 address, u32 size)
+u64 pc_pci_mmio_read(struct pc *pc, u64 address, u32 size)
 {
 	u32 bar, offset;
 
@@ -171,7 +171,7 @@ u64 pci_mmio_read(struct pc *pc, u64 address, u32 size)
 	return function ? function->bar_read(function, bar, offset, size) : UINT64_MAX;
 }
 
-void pci_mmio_write(struct pc *pc, u64 address, u32 size, u64 value)
+void pc_pci_mmio_write(struct pc *pc, u64 address, u32 size, u64 value)
 {
 	u32 bar, offset;
 
@@ -186,7 +186,7 @@ void pci_mmio_write(struct pc *pc, u64 address, u32 size, u64 value)
 		function->bar_write(function, bar, offset, size, value);
 }
 
-const char *pci_audit(struct pc *pc)
+const char *pc_pci_audit(struct pc *pc)
 {
 	if (pc->pci.address & ~ADDRESS_WRITABLE)
 		return "pci: CF8 holds what cannot be written";

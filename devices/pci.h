@@ -38,18 +38,18 @@ struct pci {
 };
 
 /* The host bridge alone; other devices are plugged after each reset. */
-void pci_reset(struct pc *pc);
+void pc_pci_reset(struct pc *pc);
 /* Plug a single-function device; its storage stays the caller's. */
-void pci_plug(struct pc *pc, u32 slot, struct pci_function *function);
+void pc_pci_plug(struct pc *pc, u32 slot, struct pci_function *function);
 /* A 32-bit memory BAR of a power of two of at least 16 bytes. */
-void pci_add_bar(struct pci_function *function, u32 bar, u32 bytes);
-void pci_set(struct pci_function *function, u32 offset, u32 size, u32 value);
+void pc_pci_add_bar(struct pci_function *function, u32 bar, u32 bytes);
+void pc_pci_set(struct pci_function *function, u32 offset, u32 size, u32 value);
 
-u32 pci_read_address(struct pc *pc, u16 port, u32 size);
-void pci_write_address(struct pc *pc, u16 port, u32 size, u32 value);
-u32 pci_read_data(struct pc *pc, u16 port, u32 size);
-void pci_write_data(struct pc *pc, u16 port, u32 size, u32 value);
+u32 pc_pci_read_address(struct pc *pc, u16 port, u32 size);
+void pc_pci_write_address(struct pc *pc, u16 port, u32 size, u32 value);
+u32 pc_pci_read_data(struct pc *pc, u16 port, u32 size);
+void pc_pci_write_data(struct pc *pc, u16 port, u32 size, u32 value);
 
-u64 pci_mmio_read(struct pc *pc, u64 address, u32 size);
-void pci_mmio_write(struct pc *pc, u64 address, u32 size, u64 value);
-const char *pci_audit(struct pc *pc);
+u64 pc_pci_mmio_read(struct pc *pc, u64 address, u32 size);
+void pc_pci_mmio_write(struct pc *pc, u64 address, u32 size, u64 value);
+const char *pc_pci_audit(struct pc *pc);

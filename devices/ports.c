@@ -38,13 +38,13 @@ static const struct port_row rows[] = {
 	{ 0x070, 0x071, PORT_BYTES | PORT_TIMED, rtc_read, rtc_write },
 	{ 0x092, 0x092, PORT_BYTES, reset_read_92, reset_write_92 },
 	{ 0x0a0, 0x0a1, PORT_BYTES, pic_read, pic_write },
-	{ PC_COM1, PC_COM1 + 7, PORT_BYTES, uart_read, uart_write },
+	{ PC_COM1, PC_COM1 + 7, PORT_BYTES, pc_uart_read, pc_uart_write },
 	{ 0x4d0, 0x4d1, PORT_BYTES, pic_read_elcr, pic_write_elcr },
 	{ PM_EVENT, PM_CONTROL + 3, PORT_TIMED, pm_read, pm_write },
 	{ PM_TIMER, PM_TIMER + 3, PORT_UNLOCKED, pm_read_timer, nothing_write },
-	{ 0xcf8, 0xcf8, 0, pci_read_address, pci_write_address },
+	{ 0xcf8, 0xcf8, 0, pc_pci_read_address, pc_pci_write_address },
 	{ 0xcf9, 0xcf9, PORT_BYTES, reset_read_cf9, reset_write_cf9 },
-	{ 0xcfc, 0xcff, 0, pci_read_data, pci_write_data },
+	{ 0xcfc, 0xcff, 0, pc_pci_read_data, pc_pci_write_data },
 };
 
 void ports_init(struct pc *pc)

@@ -34,7 +34,7 @@ enum {
 
 static const struct uart power_on = { .thr_empty = false, .divisor = { 1, 0 } };
 
-void uart_reset(struct pc *pc)
+void pc_uart_reset(struct pc *pc)
 {
 	pc->uart = power_on;
 	pc->uart.host_has_input = true; /* ask once */
@@ -104,7 +104,7 @@ static void refill(struct pc *pc, u32 most)
 	}
 }
 
-void uart_input(struct pc *pc)
+void pc_uart_input(struct pc *pc)
 {
 	pc->uart.host_has_input = true;
 	if (pc->uart.ier & IER_RX)
@@ -268,7 +268,7 @@ static void write_register(struct pc *pc, u32 reg, u32 value)
 	}
 }
 
-u32 uart_read(struct pc *pc, u16 port, u32 size)
+u32 pc_uart_read(struct pc *pc, u16 port, u32 size)
 {
 	u32 reg = port & 7;
 
@@ -281,7 +281,7 @@ u32 uart_read(struct pc *pc, u16 port, u32 size)
 	return value;
 }
 
-void uart_write(struct pc *pc, u16 port, u32 size, u32 value)
+void pc_uart_write(struct pc *pc, u16 port, u32 size, u32 value)
 {
 	u32 reg = port & 7;
 
@@ -294,7 +294,7 @@ void uart_write(struct pc *pc, u16 port, u32 size, u32 value)
 	update(pc);
 }
 
-const char *uart_audit(struct pc *pc)
+const char *pc_uart_audit(struct pc *pc)
 {
 	const struct uart *uart = &pc->uart;
 

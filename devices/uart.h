@@ -21,8 +21,8 @@ struct uart {
 	bool host_has_input;
 };
 
-void uart_reset(struct pc *pc);
-u32 uart_read(struct pc *pc, u16 port, u32 size);
-void uart_write(struct pc *pc, u16 port, u32 size, u32 value);
-void uart_input(struct pc *pc); /* the host has bytes again */
-const char *uart_audit(struct pc *pc);
+void pc_uart_reset(struct pc *pc);
+u32 pc_uart_read(struct pc *pc, u16 port, u32 size);
+void pc_uart_write(struct pc *pc, u16 port, u32 size, u32 value);
+void pc_uart_input(struct pc *pc); /* the host has bytes again */
+const char *pc_uart_audit(struct pc *pc);
