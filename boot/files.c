@@ -56,10 +56,10 @@ static bool size_of(EFI_FILE_PROTOCOL *file, u64 *bytes)
 
 static void say_progress(const char *owner, const char *path, u64 done, u64 bytes)
 {
-	u64 tenths = bytes * 10 >> 20;
+	u64 tenths = bytes * 10 >> (bytes < BIT(20) ? 10 : 20);
 
-	say_part("\r%s%s%s %llu.%llu MiB ... %llu %%", owner ? owner : "", owner ? ": " : "", path, tenths / 10, tenths % 10,
-		 bytes ? done * 100 / bytes : 100);
+	say_part("\r%s%s%s %llu.%llu %s ... %llu %%", owner ? owner : "", owner ? ": " : "", path, tenths / 10, tenths % 10,
+		 bytes < BIT(20) ? "KiB" : "MiB", bytes ? done * 100 / bytes : 100);
 }
 
 static bool read(EFI_FILE_PROTOCOL *file, const char *owner, const char *path, u8 *to, u64 bytes)

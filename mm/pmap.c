@@ -168,14 +168,19 @@ void pmap_make_private(struct mm_vm *vm, struct page *page, u32 mpn)
 	CHECK(entry_state(old) != PAGE_PRIVATE && (entry_state(old) != PAGE_EMPTY || !entry_frame(old)));
 	frame_assign(mpn, FRAME_PRIVATE, vm->id, page->ppn.n);
 	frame_move(CLASS_FREE, CLASS_PRIVATE, 1);
-	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, 0, mpn));
+	/* History goes on; contents that were given up have changed, even if the next access only reads. */
+	u64 history = (old & ENTRY_HISTORY) | (entry_state(old) == PAGE_BALLOONED ? ENTRY_CHANGED : 0);
+
+	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, history, mpn));
 }
 
 void pmap_name_zero(struct mm_vm *vm, struct page *page)
 {
-	CHECK((page_entry(page) & ~ENTRY_HISTORY & ~ENTRY_WATCHED) == PAGE_EMPTY);
+	u64 old = page_entry(page);
+
+	CHECK((old & ~ENTRY_HISTORY & ~ENTRY_WATCHED) == PAGE_EMPTY);
 	reference_zero(1);
-	set(vm, page, entry_make(PAGE_EMPTY, CEILING_READ, 0, frame_zero));
+	set(vm, page, entry_make(PAGE_EMPTY, CEILING_READ, old & ENTRY_HISTORY, frame_zero));
 }
 
 void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch)

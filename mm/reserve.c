@@ -16,7 +16,7 @@ static bool is_untouched(const struct block *block)
 	return !block->reserve && !block->tally[TALLY_PRIVATE];
 }
 
-/* Only a whole block of memory, and only if the machine stays in state high with it. */
+/* Only for a whole block of memory, and only while there is plenty. */
 static void make(struct mm_vm *vm, struct page *page)
 {
 	u32 base = page_block_ppn(page).n;

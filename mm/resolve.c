@@ -36,15 +36,12 @@ static err_t give_frame(struct mm_vm *vm, struct page *page)
 /* The zero frame leaves the page: nobody may see the new frame while another CPU could still see the old one. */
 static err_t leave_zero(struct mm_vm *vm, struct page *page)
 {
-	struct mm_debt debt = platform_narrow(vm, page->ppn, 1, CEILING_NONE);
-
-	debt_publish(vm, debt);
-	CHECK(debt.epoch);
-	if (platform_settled(vm, debt)) {
+	debt_publish(vm, platform_narrow(vm, page->ppn, 1, CEILING_NONE));
+	if (platform_settled(vm, (struct mm_debt){ vm->last_epoch })) {
 		pmap_take_away(vm, page, PAGE_EMPTY, 0);
 		return OK;
 	}
-	pmap_take_away(vm, page, PAGE_BUSY, debt.epoch);
+	pmap_take_away(vm, page, PAGE_BUSY, vm->last_epoch);
 	return E_SUSPEND;
 }
 
@@ -158,12 +155,18 @@ void resolve_split(struct mm_vm *vm, struct page *page)
 	pmap_set_large(vm, page->block, false);
 }
 
-static err_t fill(struct mm_vm *vm, struct page *page)
+/*
+ * A fetch that faults on a large mapping: its leaf is not executable (some processors must not have such), so this one page gets a small
+ * leaf, and the platform refuses to make the block large again.
+ */
+static err_t fill(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
+	if (access == MM_EXECUTE)
+		resolve_split(vm, page);
+	else if (reserve_is_whole(page->block) && !promote(vm, page))
+		return OK;
 	u64 entry = page_entry(page);
 
-	if (reserve_is_whole(page->block) && !promote(vm, page))
-		return OK;
 	return platform_fill(vm, page->ppn, (mpn_t){ entry_frame(entry) }, 1, entry_ceiling(entry));
 }
 
@@ -179,7 +182,7 @@ err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access)
 	if (!error)
 		error = resolve_page(vm, &page, access);
 	if (!error)
-		error = fill(vm, &page);
+		error = fill(vm, &page, access);
 	if (error)
 		error = vm_wait(vm, vcpu, error);
 	lock_release(vm->lock);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a vCPU: storage, start, INIT and SIPI, events from other CPUs, end. */
 #include "vmx/vcpu.h"
-#include "kernel/lib/format.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/exit.h"
@@ -12,7 +11,6 @@
 #include "vmx/msr.h"
 #include "vmx/setup.h"
 #include "vmx/switch.h"
-#include <stdarg.h>
 #include <string.h>
 
 enum { EXTENDED_ALIGN = 64 };
@@ -189,32 +187,7 @@ void vcpu_set_tsc_offset(struct vcpu *v, u64 offset)
 	vcpu_note(v, NOTICE_TSC | NOTICE_CLOCK);
 }
 
-/* ---- how it ended ---- */
-
-const char *vcpu_why(const struct vcpu *v)
-{
-	return v->why;
-}
-
 void *vcpu_context(const struct vcpu *v)
 {
 	return v->config.context;
-}
-
-enum exit_action vcpu_kill(struct vcpu *v, const char *text, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, text);
-	u32 used = format_va(v->why, sizeof(v->why), text, arguments);
-	va_end(arguments);
-	format(v->why + used, sizeof(v->why) - used, " at rip 0x%llx", (unsigned long long)v->exit.rip);
-	return EXIT_KILL;
-}
-
-enum exit_action vcpu_wait_for(struct vcpu *v, err_t error, const char *what)
-{
-	if (error == E_SUSPEND || error == E_NO_MEMORY)
-		return EXIT_SUSPEND;
-	return vcpu_kill(v, "%s: %s", what, err_text(error));
 }

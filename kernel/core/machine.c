@@ -5,7 +5,7 @@
 
 struct acpi machine_acpi;
 
-/* The direct map holds the first 4 GiB and every range of the memory map; firmware may keep tables in any kind of memory. */
+/* What the direct map holds (boot/bootinfo.h); firmware may keep tables in any kind of memory. */
 const u8 *acpi_reach(u64 physical, u64 bytes)
 {
 	u64 end = physical + bytes;
@@ -14,7 +14,8 @@ const u8 *acpi_reach(u64 physical, u64 bytes)
 	for (u32 i = 0; i < bootinfo.range_count && end > physical && !inside; i++) {
 		const struct boot_range *range = &bootinfo.ranges[i];
 
-		inside = physical >= range->base && end <= range->base + (range->pages << PAGE_SHIFT);
+		inside = range->kind < BOOT_MEMORY_RUNTIME && physical >= range->base &&
+			 end <= range->base + (range->pages << PAGE_SHIFT);
 	}
 	return inside ? (const u8 *)(DIRECT_MAP_BASE + physical) : NULL;
 }

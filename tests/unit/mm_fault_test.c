@@ -26,10 +26,6 @@ static int end(void **state)
 	(void)state;
 	fake_audit();
 	fake_check();
-	for (u32 cpu = 0; cpu < FAKE_CPUS; cpu++) {
-		fake_cpu_set(cpu);
-		fake_step_end();
-	}
 	fake_vm_end(SLOT);
 	mm_totals(&totals);
 	assert_int_equal(totals.private_, 0);

@@ -174,31 +174,6 @@ static err_t fill_large(struct mm_vm *vm, u32 number, u32 mpn, enum mm_ceiling c
 	return OK;
 }
 
-err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling)
-{
-	struct fake_space *space = space_of(vm);
-	u32 number = number_of(ppn.n);
-	u64 old = load(&space->leaf[number]);
-
-	CHECK(lock_is_mine(vm->lock) && ceiling > CEILING_NONE && mpn.n);
-	__atomic_fetch_add(&fake_fills, 1, __ATOMIC_RELAXED);
-	if (fill_fails_one_in && fake_random(fill_fails_one_in) == 0)
-		return E_NO_MEMORY;
-	if (pages == LARGE_PAGES)
-		return fill_large(vm, number, mpn.n, ceiling);
-	/* A changed frame must have been taken away first. */
-	CHECK(pages == 1 && !load(&space->large[number / LARGE_PAGES]));
-	CHECK(!(old & LEAF_READ) || old >> LEAF_FRAME_SHIFT == mpn.n);
-	if (need_table(space, number / LARGE_PAGES))
-		return E_NO_MEMORY;
-	u64 history = old & (LEAF_ACCESSED | LEAF_DIRTY);
-
-	while (!__atomic_compare_exchange_n(&space->leaf[number], &old, make_leaf(mpn.n, ceiling) | history, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_SEQ_CST))
-		history = old & (LEAF_ACCESSED | LEAF_DIRTY);
-	return OK;
-}
-
 /* A large mapping that sticks out: split it, with its flags, or drop it, as an implementation may. */
 static void split(struct fake_space *space, u32 block)
 {
@@ -211,6 +186,34 @@ static void split(struct fake_space *space, u32 block)
 			store(&space->leaf[block * LARGE_PAGES + i], large + ((u64)i << LEAF_FRAME_SHIFT));
 	}
 	store(&space->large[block], 0);
+}
+
+err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling)
+{
+	struct fake_space *space = space_of(vm);
+	u32 number = number_of(ppn.n);
+	u64 old;
+
+	CHECK(lock_is_mine(vm->lock) && ceiling > CEILING_NONE && mpn.n);
+	__atomic_fetch_add(&fake_fills, 1, __ATOMIC_RELAXED);
+	if (fill_fails_one_in && fake_random(fill_fails_one_in) == 0)
+		return E_NO_MEMORY;
+	if (pages == LARGE_PAGES)
+		return fill_large(vm, number, mpn.n, ceiling);
+	CHECK(pages == 1);
+	if (need_table(space, number / LARGE_PAGES))
+		return E_NO_MEMORY;
+	if (load(&space->large[number / LARGE_PAGES]))
+		split(space, number / LARGE_PAGES);
+	old = load(&space->leaf[number]);
+	/* A changed frame must have been taken away first. */
+	CHECK(!(old & LEAF_READ) || old >> LEAF_FRAME_SHIFT == mpn.n);
+	u64 history = old & (LEAF_ACCESSED | LEAF_DIRTY);
+
+	while (!__atomic_compare_exchange_n(&space->leaf[number], &old, make_leaf(mpn.n, ceiling) | history, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST))
+		history = old & (LEAF_ACCESSED | LEAF_DIRTY);
+	return OK;
 }
 
 struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling)
@@ -426,6 +429,7 @@ err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages)
 
 void fake_vm_end(u32 slot)
 {
+	fake_end_steps();
 	for (u32 steps = 0; !mm_vm_release_step(fake_vm(slot)); steps++) {
 		CHECK(steps < 100000);
 		fake_audit();
@@ -596,16 +600,21 @@ void fake_drop_all(u32 slot)
 	lock_release(vm->lock);
 }
 
-void fake_settle_everything(void)
+void fake_end_steps(void)
 {
 	u32 was = lock_cpu_self()->id;
 
+	for (u32 cpu = 0; cpu < FAKE_CPUS; cpu++) {
+		fake_cpu_set(cpu);
+		fake_step_end();
+	}
+	fake_cpu_set(was);
+}
+
+void fake_settle_everything(void)
+{
+	fake_end_steps();
 	for (u32 round = 0; round < 100000; round++) {
-		for (u32 cpu = 0; cpu < FAKE_CPUS; cpu++) {
-			fake_cpu_set(cpu);
-			fake_step_end();
-		}
-		fake_cpu_set(was);
 		__atomic_store_n(&fake_work_wanted, 0, __ATOMIC_RELAXED);
 		if (!mm_work_step() && !fake_work_wanted)
 			return;

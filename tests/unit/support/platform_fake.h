@@ -25,7 +25,7 @@ u32 fake_random(u32 below);
 /* VM slot 0 … FAKE_VMS - 1 has id slot + 1. */
 struct mm_vm *fake_vm(u32 slot);
 err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages);
-/* Release in steps, with an audit after each; the CPUs must not be in its guest. */
+/* All CPUs leave their guests; release in steps, with an audit after each. */
 void fake_vm_end(u32 slot);
 
 /* ---- a schedule of failures: each platform_fill fails with probability 1/one_in (0: never) ---- */
@@ -56,6 +56,7 @@ void fake_drop_all(u32 slot);
 /* ---- what mm asked for ---- */
 u32 fake_woken(u32 slot, u32 vcpu); /* and resets it */
 extern u32 fake_work_wanted;
+void fake_end_steps(void); /* of all CPUs */
 /* All CPUs pass; mm_work_step until it has nothing to do. */
 void fake_settle_everything(void);
 
