@@ -23,7 +23,7 @@ const char *vm_state_text(enum vm_state state);
 struct vm_info {
 	const struct config_vm *config;
 	enum vm_state state;
-	char why[160];           /* of a failed or stopped VM: how it ended */
+	char why[240];           /* of a failed or stopped VM: how it ended */
 	struct mm_usage memory;
 	u64 uptime_ns;           /* of the VM's clock */
 	u64 exits;

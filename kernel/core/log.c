@@ -6,7 +6,7 @@
 #include "kernel/lib/format.h"
 #include "kernel/lib/lock.h"
 
-enum { PREFIX_BYTES = 32, LINE_BYTES = 256, NS_PER_US = 1000, US_PER_S = 1000000 };
+enum { PREFIX_BYTES = 32, LINE_BYTES = 320, NS_PER_US = 1000, US_PER_S = 1000000 };
 
 static struct lock lock = LOCK_INIT(RANK_LOG, "log");
 static char ring[LOG_BYTES];

@@ -2,7 +2,7 @@
 #include "kernel/lib/log.h"
 #include "kernel/lib/format.h"
 
-enum { LINE_BYTES = 241 };
+enum { LINE_BYTES = 320 };
 
 void log_line(const char *text, ...)
 {
