@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Run a disk image in Bochs or QEMU. Used by tools/emulate, tools/boot and the tests.
+"""Run a disk image in Bochs or QEMU. Used by tools/emulate and the tests.
 
 One Machine is one run: it has a private copy of the image, a folder for its files, and ends with this process."""
 
@@ -135,7 +135,7 @@ class Machine:
     def start(self):
         make, program = COMMANDS[self.emulator]
         if not os.path.exists(program):
-            raise EmulatorError(f"{program} is not installed (tools/deps installs what is missing)")
+            raise EmulatorError(f"{program} is not installed (tools/install-packages installs what is missing)")
         image = self.folder / "disk.img"
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", self.options.image, image], check=True)
         command = make(self.options, self.folder, image, self.serial, self.log)
@@ -196,12 +196,12 @@ def add_arguments(parser, serial_default="stdio"):
                         help="default: qemu where it can nest VT-x, else bochs")
     parser.add_argument("--serial", default=serial_default, help="stdio, tcp:PORT or file:PATH")
     parser.add_argument("--usb", action="store_true", help="boot from a USB disk")
-    parser.add_argument("--log", default="", help="keep the emulator's own log here")
+    parser.add_argument("--emulator-log", default="", metavar="FILE", help="keep the emulator's own log there")
 
 
 def options_of(arguments):
     return Options(image=arguments.image, emulator=arguments.emulator, cpu=arguments.cpu, cpus=arguments.cpus,
-                   memory=arguments.memory, serial=arguments.serial, usb=arguments.usb, log=arguments.log)
+                   memory=arguments.memory, serial=arguments.serial, usb=arguments.usb, log=arguments.emulator_log)
 
 
 def exit_on_signals():
