@@ -21,6 +21,7 @@ KERNEL_C := $(filter-out vmx/offsets.c,$(foreach room,$(ROOMS),$(wildcard $(room
 KERNEL_ASM := $(foreach room,$(ROOMS),$(wildcard $(room)/*.asm))
 KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_ASM:%.asm=$(B)/kernel/%.asm.o)
 
+## make              the image, build/aerostat.img: two Debian guests
 all: $(B)/aerostat.img
 
 # First, so that generated files are known to the rules below.
@@ -83,16 +84,21 @@ $(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
 	@mkdir -p $(@D); echo "  LINK    $@"
 	@$(CC) $(HOST_SAN) -o $@ $^ -lcmocka -lZydis -lpthread
 
+## make unit         the host tests
 unit: $(UNIT)
 	@tools/run-unit $(UNIT)
+
+unit-programs: $(UNIT)
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
+## make help         this list
 help:
-	@sed -n 's/^## //p' Makefile */*.mk
+	@sed -n 's/^## //p' */*.mk Makefile
 
+## make clean        forget everything built
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit help clean
+.PHONY: all unit unit-programs help clean

@@ -38,4 +38,20 @@ $(B)/guests/%.elf: $(B)/guest/%.elf64
 ## make guests       the tiny guests of tests/guests, to build/guests/*.elf
 guests: $(GUESTS)
 
-.PHONY: guests
+# ---- everything ----
+# One job for each emulator test module, the longest first: two jobs run side by side.
+PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
+EMU_TESTS := $(addprefix tests/emu/,$(filter $(notdir $(wildcard tests/emu/test_*.py)),test_debian.py test_tiny.py test_smp.py test_boot.py))
+
+## make test         every test, at most 15 minutes on two cores
+test: packages
+	@$(MAKE) --no-print-directory -j2 all $(B)/tiny.img unit-programs
+	@tools/run-tests $(EMU_TESTS:%="$(PYTEST) %") "$(MAKE) -s unit" $(CHECKS:%="$(MAKE) -s %")
+
+## make emu          the emulator tests alone; make emu-NAME one module, tests/emu/test_NAME.py
+emu: $(B)/aerostat.img $(B)/tiny.img
+	@tools/run-tests $(EMU_TESTS:%="$(PYTEST) %")
+emu-%: $(B)/aerostat.img $(B)/tiny.img
+	@$(PYTEST) tests/emu/test_$*.py
+
+.PHONY: guests test emu

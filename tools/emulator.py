@@ -107,7 +107,7 @@ def qemu_command(options, folder, image, serial, log):
             "-m", str(options.memory), "-drive", f"if=pflash,format=raw,readonly=on,file={QEMU_FIRMWARE}",
             "-drive", f"if=pflash,format=raw,file={folder / 'variables.fd'}",
             "-drive", f"if=none,id=disk,format=raw,file={image}", "-device", *disk.split(),
-            "-display", "none", "-monitor", "none", "-nic", "none", "-serial", port,
+            "-display", "none", "-monitor", f"unix:{folder / 'monitor'},server=on,wait=off", "-nic", "none", "-serial", port,
             "-debugcon", f"file:{folder / 'debugcon'}", "-D", log, "-d", "guest_errors"]
 
 
@@ -152,6 +152,16 @@ class Machine:
             except OSError:
                 time.sleep(0.05)
         raise EmulatorError(f"{self.emulator} did not open its serial line; {self.last_words()}")
+
+    def monitor(self, command):
+        """QEMU's answer to a line on its monitor."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self.folder / "monitor"))
+            monitor.sendall(f"{command}\n".encode())
+            answer = b""
+            while answer.count(b"(qemu) ") < 2:
+                answer += monitor.recv(65536)
+        return answer.decode(errors="replace").split("\n", 2)[2].rpartition("(qemu) ")[0]
 
     def last_words(self):
         """What the emulator said at its end."""

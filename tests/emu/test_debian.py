@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The demonstration: two unmodified Debian guests with shells."""
+
+import re
+
+import pytest
+from console import Console, DETACH
+
+GUEST_SECONDS = 300
+READY = r"^{}: ready, Linux 6\."
+
+
+@pytest.fixture(scope="module")
+def demo():
+    with Console("build/aerostat.img") as console:
+        for name in ("web1", "web2"):
+            console.wait_log(name, READY.format(name), GUEST_SECONDS)
+        yield console
+
+
+def run(demo, name, command, pattern):
+    """The line that the command prints in the guest's shell (its echo does not match the pattern)."""
+    before = len(demo.log(name))
+    demo.send(name, command)
+    return demo.wait_log(name, pattern, after=before)
+
+
+def test_both_run_and_hold_what_they_touched(demo):
+    for name in ("web1", "web2"):
+        vm = demo.vm(name)
+        assert vm["state"] == "running" and vm["memory"]["max"] == 128 << 20
+        assert 16 << 20 < vm["memory"]["resident"] < 128 << 20
+    demo.audit()
+
+
+def test_shells_answer(demo):
+    for name in ("web1", "web2"):
+        assert run(demo, name, "echo I am $(hostname)", "^I am ") == f"I am {name}"
+
+
+def test_console_attaches_and_detaches(demo):
+    demo.type("vm console web1\r")
+    demo.until("web1:/root# ")
+    demo.type("echo $((6 * 7)) is it\r")
+    demo.until("42 is it")
+    demo.type(DETACH)
+    demo.until("\naerostat> ")
+
+
+def test_control_c_ends_a_command(demo):
+    demo.send("web1", "sleep 1000; echo it was $?")
+    demo.type("vm console web1\r")
+    demo.until("web1:/root# ")
+    demo.type(b"\x03")
+    demo.until(r"web1:/root# ")
+    demo.type(DETACH)
+    demo.until("\naerostat> ")
+    assert run(demo, "web1", "echo alive $((1 + 1))", "^alive 2") == "alive 2"
+
+
+def test_guest_sees_its_hypervisor_and_clock(demo):
+    assert "kvm-clock" in run(demo, "web1", "cat /sys/devices/system/clocksource/clocksource0/current_clocksource", "^(kvm|tsc|hpet|acpi)")
+
+
+def test_kill_and_start_leave_the_other_alone(demo):
+    demo.done("vm kill web1")
+    free = demo.free()
+    demo.done("vm start web1")
+    demo.wait_log("web1", READY.format("web1"), GUEST_SECONDS)
+    assert run(demo, "web2", "echo still $((40 + 2))", "^still 42") == "still 42"
+    demo.done("vm kill web1")
+    assert demo.free() == free
+    demo.audit()
+
+
+def test_stop_asks_by_the_power_button(demo):
+    demo.done("vm stop web2", 120)
+    assert demo.state("web2") == "stopped"
+    assert re.search("web2: power button", "\n".join(demo.log("web2")))
+
+
+def test_power_off_ends_the_machine(demo):
+    demo.type("poweroff\r")
+    demo.machine.process.wait(120)
+    assert demo.machine.powered_off()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Our own tiny guests on VT-x: they run, end well or badly, and leave the machine as it was."""
+
+import re
+
+import pytest
+from console import Console
+
+IMAGE = "build/tiny.img"
+MIB = 1 << 20
+CRASHES = ["triple_fault", "idt_in_a_hole", "jump_into_a_hole", "stack_in_a_hole", "page_tables_in_a_hole", "string_store_into_a_hole",
+           "strange_instruction_on_a_device", "halt_without_interrupts", "spin_without_interrupts", "reset_by_cf9", "reset_by_8042",
+           "power_off"]
+
+
+@pytest.fixture(scope="module")
+def bochs():
+    with Console(IMAGE) as console:
+        yield console
+
+
+@pytest.fixture
+def undisturbed(bochs):
+    """What a test starts it ends: all memory comes back and the audit is ok."""
+    before = bochs.free()
+    yield bochs
+    for vm in bochs.done("vm list")["vms"]:
+        if vm["state"] not in ("stopped", "failed"):
+            bochs.done(f"vm kill {vm['name']}")
+    bochs.wait_for("all memory is back", lambda: bochs.free() == before)
+    bochs.audit()
+
+
+def test_vt_x_is_on(bochs):
+    assert re.search(r"vmx: on", bochs.boot_text)
+
+
+def test_hello_speaks_listens_and_powers_off(undisturbed):
+    undisturbed.done("vm start hello")
+    assert '"from the test"' in undisturbed.wait_log("hello", "hello: .*command line")
+    undisturbed.wait_log("hello", "hello: ready")
+    undisturbed.send("hello", "does it echo?")
+    undisturbed.wait_log("hello", r"echo: does it echo\?")
+    undisturbed.send("hello", "quit")
+    undisturbed.wait_state("hello", "stopped")
+
+
+def test_attach_type_detach(undisturbed):
+    undisturbed.done("vm start hello")
+    undisturbed.wait_log("hello", "hello: ready")
+    undisturbed.type("vm console hello\r")
+    undisturbed.until("hello: ready")
+    undisturbed.type("one\r")
+    undisturbed.until("echo: one")
+    undisturbed.type(b"\x1d")
+    undisturbed.until("\naerostat> ")
+    assert undisturbed.state("hello") == "running"
+
+
+def test_first_touch_takes_what_is_touched_and_kill_gives_it_back(undisturbed):
+    undisturbed.done("vm start touch")
+    undisturbed.wait_log("touch", r"touch: 3072 pages")
+    assert 12 * MIB <= undisturbed.vm("touch")["memory"]["resident"] <= 13 * MIB
+    undisturbed.send("touch", "check")
+    undisturbed.wait_log("touch", "touch: 0 words differ")
+    undisturbed.done("vm kill touch")
+    assert undisturbed.state("touch") == "stopped" and undisturbed.vm("touch")["memory"]["resident"] == 0
+
+
+def test_kill_and_start_again(undisturbed):
+    for _ in range(5):
+        undisturbed.done("vm start hello")
+        undisturbed.wait_log("hello", "hello: ready")
+        undisturbed.done("vm kill hello")
+
+
+def test_two_vcpus_start_share_memory_and_time(undisturbed):
+    undisturbed.done("vm start smp")
+    assert undisturbed.wait_log("smp", r"smp: \d+ ok", 120) == "smp: 4 ok, 0 not ok, 0 skipped"
+
+
+def test_pause_and_resume(undisturbed):
+    undisturbed.done("vm start hello")
+    undisturbed.wait_log("hello", "hello: ready")
+    undisturbed.done("vm pause hello")
+    assert undisturbed.state("hello") == "paused"
+    undisturbed.done("vm resume hello")
+    undisturbed.send("hello", "again")
+    undisturbed.wait_log("hello", "echo: again")
+
+
+def test_exits_are_counted(undisturbed):
+    undisturbed.done("vm start hello")
+    undisturbed.wait_log("hello", "hello: ready")
+    exits = {row["reason"]: row for row in undisturbed.done("stats hello")["exits"]}
+    assert exits and all(row["count"] > 0 and 0 < row["min_cycles"] <= row["median_cycles"] <= row["p99_cycles"]
+                         for row in exits.values())
+
+
+def test_wrong_orders_change_nothing(undisturbed):
+    assert "hello" in undisturbed.refused("vm kill hello")
+    undisturbed.done("vm start hello")
+    assert "hello" in undisturbed.refused("vm start hello")
+    assert undisturbed.state("hello") == "running"
+
+
+@pytest.mark.parametrize("way", CRASHES)
+def test_a_guest_that_ends_badly_hurts_nobody_else(undisturbed, way):
+    undisturbed.done("vm start hello")
+    undisturbed.done("vm start crash")
+    undisturbed.wait_log("crash", "crash: ready")
+    undisturbed.send("crash", way)
+    undisturbed.wait_log("crash", f"crash: {way}")
+    undisturbed.send("hello", f"after {way}")
+    undisturbed.wait_log("hello", f"echo: after {way}")
