@@ -76,6 +76,16 @@ const char *vm_state_text(enum vm_state state)
 	return text[state];
 }
 
+enum vm_state vm_state_of(const struct vm *vm)
+{
+	return vm->state;
+}
+
+const struct config_vm *vm_config(const struct vm *vm)
+{
+	return &vm->config;
+}
+
 u64 vm_time(const struct vm *vm)
 {
 	return vm->frozen_tsc ? vm->frozen_tsc : time_tsc() + vm->tsc_offset;
@@ -117,12 +127,16 @@ void vm_info(struct vm *vm, struct vm_info *info)
 		info->vcpu[i].state = sched_state_text(task);
 		info->vcpu[i].run_ns = time_tsc_to_ns(task->run_ticks);
 	}
-	for (u32 reason = 0; reason < EXIT_REASONS; reason++) {
-		struct exit_stat stat;
+}
 
-		vm_exit_stat(vm, reason, &stat);
-		info->exits += stat.count;
-	}
+/* A vCPU of this CPU is not inside of its devices now: we are. */
+const char *vm_audit(struct vm *vm)
+{
+	bool still = vm->phase == PHASE_RUN;
+
+	for (u32 i = 0; i < vm->config.vcpus; i++)
+		still = still && (vm->frozen_tsc || vm->vcpus[i].task.cpu == cpu_index());
+	return still ? pc_audit(vm->pc) : NULL;
 }
 
 /* Counts add up; cycles are those of the vCPU that exits most for this reason. */
@@ -331,21 +345,33 @@ err_t vm_resume(struct vm *vm, char *why, size_t bytes)
 	return OK;
 }
 
-/* The running state only; memory.max and what the PC is made of are fixed while it exists. */
-err_t vm_set(struct vm *vm, const char *key, const char *value, char *why, size_t bytes)
+/* What the PC is made of is fixed while it exists. */
+static bool is_fixed(const char *key)
 {
 	static const char *const fixed[] = { "kernel", "initrd", "cmdline", "memory.max", "vcpus", "identity", "tsc.khz" };
+
+	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (strcmp(key, fixed[i]) == 0)
+			return true;
+	return strncmp(key, "module", sizeof("module") - 1) == 0;
+}
+
+/* The running state only. */
+err_t vm_set(struct vm *vm, const struct vm_setting *settings, u32 count, char *why, size_t bytes)
+{
 	struct config_vm changed = vm->config;
 	char detail[CONFIG_ERROR_BYTES];
-	err_t error = config_set(&changed, key, value, detail);
 
-	if (error) {
-		format(why, bytes, "%s", detail);
-		return error;
+	for (u32 i = 0; i < count; i++) {
+		err_t error = config_set(&changed, settings[i].key, settings[i].value, detail);
+
+		if (error) {
+			format(why, bytes, "%s", detail);
+			return error;
+		}
+		if (vm->phase != PHASE_NONE && is_fixed(settings[i].key))
+			return refuse(why, bytes, E_STATE, "%s: %s can be set only while it is stopped", vm, settings[i].key);
 	}
-	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++)
-		if (vm->phase != PHASE_NONE && strcmp(key, fixed[i]) == 0)
-			return refuse(why, bytes, E_STATE, "%s: %s can be set only while it is stopped", vm, key);
 	if (changed.memory_min_bytes > changed.memory_max_bytes)
 		return refuse(why, bytes, E_RANGE, "%s: memory.min must not exceed memory.max%s", vm, "");
 	vm->config = changed;

@@ -18,6 +18,8 @@ extern u32 vm_count;
 struct vm *vm_get(u32 index);
 struct vm *vm_find(const char *name); /* NULL: no such VM */
 const char *vm_state_text(enum vm_state state);
+enum vm_state vm_state_of(const struct vm *vm);
+const struct config_vm *vm_config(const struct vm *vm);
 
 /* A snapshot for `vm list`, `vm info`, `mem`. */
 struct vm_info {
@@ -26,7 +28,6 @@ struct vm_info {
 	char why[240];           /* of a failed or stopped VM: how it ended */
 	struct mm_usage memory;
 	u64 uptime_ns;           /* of the VM's clock */
-	u64 exits;
 	u32 vcpus;
 	struct { u32 cpu; const char *state; u64 run_ns; } vcpu[CONFIG_MAX_VCPUS];
 	u64 console_bytes, console_lost;
@@ -41,10 +42,17 @@ err_t vm_kill(struct vm *vm, char *why, size_t why_bytes);
 err_t vm_reset(struct vm *vm, char *why, size_t why_bytes);
 err_t vm_pause(struct vm *vm, char *why, size_t why_bytes);
 err_t vm_resume(struct vm *vm, char *why, size_t why_bytes);
-err_t vm_set(struct vm *vm, const char *key, const char *value, char *why, size_t why_bytes);
+struct vm_setting {
+	const char *key, *value;
+};
+/* All of them, or (on error) none. */
+err_t vm_set(struct vm *vm, const struct vm_setting *settings, u32 count, char *why, size_t why_bytes);
 
 /* Exits by reason, summed over vCPUs; reason < EXIT_REASONS. */
 void vm_exit_stat(struct vm *vm, u32 reason, struct exit_stat *stat);
+
+/* Its devices' invariants: NULL, or what is broken.  Looks only while no other CPU can be inside of them. */
+const char *vm_audit(struct vm *vm);
 
 /* The guest's console: a 64 KiB ring that neither reading nor attaching consumes.  Positions count bytes since the VM's creation. */
 u64 vm_console_end(const struct vm *vm);
