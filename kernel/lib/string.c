@@ -52,6 +52,16 @@ int memcmp(const void *a, const void *b, size_t bytes)
 	return 0;
 }
 
+void *memchr(const void *start, int wanted, size_t bytes)
+{
+	const unsigned char *at = start;
+
+	for (; bytes; at++, bytes--)
+		if (*at == (unsigned char)wanted)
+			return (void *)(uintptr_t)at;
+	return NULL;
+}
+
 size_t strlen(const char *text)
 {
 	size_t length = 0;

@@ -16,6 +16,14 @@ u32 cpu_index(void)
 	return self.id;
 }
 
+struct cpu *cpu_get(u32 index)
+{
+	static struct cpu cpus[MAX_CPUS];
+
+	cpus[index] = (struct cpu){ index, 2 * index };
+	return &cpus[index];
+}
+
 void fake_cpu_set(u32 index)
 {
 	self.id = index;

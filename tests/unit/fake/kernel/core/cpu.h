@@ -6,7 +6,12 @@
 
 enum { MAX_CPUS = 256 };
 
+struct cpu {
+	u32 index, apic_id;
+};
+
 u32 cpu_index(void);
+struct cpu *cpu_get(u32 index);
 extern u32 cpu_count;
 void cpu_kick(u32 index); /* counts in fake_kicks */
 
