@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The line editor's memory: the latest lines, and the one being written while the user looks at older ones. */
+#include "kernel/shell/line.h"
+#include <string.h>
+
+static char *slot(struct line_history *history, u32 back)
+{
+	return back == 0 ? history->draft : history->text[(history->count - back) % LINE_HISTORY];
+}
+
+static void copy(char *to, const char *from)
+{
+	memcpy(to, from, strlen(from) + 1);
+}
+
+void line_keep(struct line *line)
+{
+	struct line_history *history = &line->history;
+
+	history->back = 0;
+	if (line->length == 0 || (history->count && strcmp(slot(history, 1), line->text) == 0))
+		return;
+	copy(history->text[history->count++ % LINE_HISTORY], line->text);
+}
+
+void line_back(struct line *line)
+{
+	struct line_history *history = &line->history;
+
+	if (history->back == min_u64(history->count, LINE_HISTORY))
+		return;
+	if (history->back == 0)
+		copy(history->draft, line->text);
+	line_replace(line, slot(history, ++history->back));
+}
+
+void line_forward(struct line *line)
+{
+	struct line_history *history = &line->history;
+
+	if (history->back > 0)
+		line_replace(line, slot(history, --history->back));
+}
