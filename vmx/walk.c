@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vmx/walk.h"
+#include "vmx/machine.h"
+#include <string.h>
+
+enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_USER = 4, FAULT_RESERVED = 8, FAULT_FETCH = 16 };
+
+#define ENTRY_PRESENT BIT(0)
+#define ENTRY_WRITE BIT(1)
+#define ENTRY_USER BIT(2)
+#define ENTRY_ACCESSED BIT(5)
+#define ENTRY_DIRTY BIT(6)
+#define ENTRY_LARGE BIT(7)
+#define ENTRY_NX BIT(63)
+#define ENTRY_ADDRESS 0x000ffffffffff000ULL
+/* Address bits that no processor with this much memory of ours uses: as CONTROL_PDPTE_RESERVED. */
+#define ENTRY_BEYOND 0x000fc00000000000ULL
+
+#define RFLAGS_AC BIT(18)
+
+/* One kind of paging. `large`: levels whose entry may be a leaf; `reserved`: bits that fault, by level. */
+struct paging {
+	u32 levels, index_bits, entry_bytes;
+	u32 large;
+	u64 reserved[WALK_LEVELS + 1], reserved_large[WALK_LEVELS + 1];
+};
+
+static const struct paging paging_32 = {
+	.levels = 2, .index_bits = 10, .entry_bytes = 4, .large = BIT(2),
+	.reserved_large = { [2] = BIT(21) }, /* bits 20:13 are bits 39:32 of the address */
+};
+/* Its third level is four registers in the VMCS, checked when they were loaded. */
+static const struct paging paging_pae = {
+	.levels = 2, .index_bits = 9, .entry_bytes = 8, .large = BIT(2),
+	.reserved = { [1] = ENTRY_BEYOND | 0x7ff0000000000000ULL, [2] = ENTRY_BEYOND | 0x7ff0000000000000ULL },
+	.reserved_large = { [2] = 0x1fe000 },
+};
+static const struct paging paging_4 = {
+	.levels = 4, .index_bits = 9, .entry_bytes = 8, .large = BIT(2) | BIT(3),
+	.reserved = { [1] = ENTRY_BEYOND, [2] = ENTRY_BEYOND, [3] = ENTRY_BEYOND, [4] = ENTRY_BEYOND | ENTRY_LARGE },
+	.reserved_large = { [2] = 0x1fe000, [3] = 0x3fffe000 },
+};
+
+/* One walk under way. */
+struct way {
+	struct vcpu *v;
+	const struct paging *paging;
+	u64 cr0, cr4;
+	bool nx;             /* EFER.NXE, where entries have the bit */
+	u32 access;
+	u64 rights;          /* AND of all entries */
+	u64 denied;          /* OR of all entries: NX */
+	u32 level;           /* of the leaf */
+	gpa_t slot[WALK_LEVELS + 1];
+	u64 seen[WALK_LEVELS + 1];
+};
+
+/* The error code without its "present" and "reserved" bits. */
+static u32 fault_code(const struct way *way)
+{
+	bool tells_fetch = way->nx || (way->cr4 & CR4_SMEP);
+
+	return (way->access & WALK_WRITE ? FAULT_WRITE : 0) | (way->access & WALK_USER ? FAULT_USER : 0) |
+	       ((way->access & WALK_FETCH) && tells_fetch ? FAULT_FETCH : 0);
+}
+
+/* ---- down the tables ---- */
+
+static err_t read_entry(const struct way *way, gpa_t slot, u64 *entry)
+{
+	const struct vcpu_config *config = &way->v->config;
+	void *pointer;
+	err_t error = mm_reach(config->mm, config->index, slot, way->paging->entry_bytes, MM_READ, &pointer);
+
+	if (error)
+		return error;
+	*entry = way->paging->entry_bytes == 8 ? __atomic_load_n((u64 *)pointer, __ATOMIC_ACQUIRE)
+					       : __atomic_load_n((u32 *)pointer, __ATOMIC_ACQUIRE);
+	return OK;
+}
+
+static bool is_large(const struct way *way, u64 entry, u32 level)
+{
+	if (!(entry & ENTRY_LARGE) || !(way->paging->large & BIT(level)))
+		return false;
+	return way->paging->entry_bytes == 8 || (way->cr4 & CR4_PSE);
+}
+
+static bool is_reserved(const struct way *way, u64 entry, u32 level, bool large)
+{
+	u64 reserved = way->paging->reserved[level] | (large ? way->paging->reserved_large[level] : 0);
+
+	return (entry & reserved) || ((entry & ENTRY_NX) && !way->nx);
+}
+
+static err_t go_down(struct way *way, u64 linear, gpa_t table, u32 *fault)
+{
+	const struct paging *paging = way->paging;
+
+	for (u32 level = paging->levels;; level--) {
+		u32 shift = PAGE_SHIFT + paging->index_bits * (level - 1);
+		gpa_t slot = { table.a + (linear >> shift & (BIT(paging->index_bits) - 1)) * paging->entry_bytes };
+		u64 entry;
+		err_t error = read_entry(way, slot, &entry);
+
+		if (error)
+			return error;
+		bool large = is_large(way, entry, level);
+
+		*fault = 0;
+		if (!(entry & ENTRY_PRESENT))
+			return E_INVALID;
+		*fault = FAULT_PRESENT | FAULT_RESERVED;
+		if (is_reserved(way, entry, level, large))
+			return E_INVALID;
+		way->rights &= entry;
+		way->denied |= entry;
+		way->slot[level] = slot;
+		way->seen[level] = entry;
+		way->level = level;
+		if (large || level == 1)
+			return OK;
+		table.a = entry & ENTRY_ADDRESS;
+	}
+}
+
+/* ---- rights: SDM vol. 3A, 4.6.1 ---- */
+
+static bool is_allowed(const struct way *way)
+{
+	bool user_page = (way->rights & ENTRY_USER) != 0;
+	bool write = (way->access & WALK_WRITE) && !(way->rights & ENTRY_WRITE);
+
+	if (way->access & WALK_FETCH && way->nx && (way->denied & ENTRY_NX))
+		return false;
+	if (way->access & WALK_USER)
+		return user_page && !write;
+	if ((way->access & WALK_FETCH) && user_page && (way->cr4 & CR4_SMEP))
+		return false;
+	if (!(way->access & WALK_FETCH) && user_page && (way->cr4 & CR4_SMAP) && !(vmcs_read(GUEST_RFLAGS) & RFLAGS_AC))
+		return false;
+	return !write || !(way->cr0 & CR0_WP);
+}
+
+static u64 leaf_address(const struct way *way, u64 linear)
+{
+	u64 leaf = way->seen[way->level];
+	u64 within = BIT(PAGE_SHIFT + way->paging->index_bits * (way->level - 1)) - 1;
+	u64 frame = leaf & ENTRY_ADDRESS & ~within;
+
+	if (way->paging->entry_bytes == 4 && way->level == 2)
+		frame |= (leaf >> 13 & 0xff) << 32;
+	return frame | (linear & within);
+}
+
+/* ---- accessed and dirty flags ---- */
+
+static u64 missing_flags(const struct way *way, u32 level)
+{
+	bool dirties = level == way->level && (way->access & WALK_WRITE);
+
+	return (ENTRY_ACCESSED | (dirties ? ENTRY_DIRTY : 0)) & ~way->seen[level];
+}
+
+static err_t gather_marks(const struct way *way, struct walk *walk)
+{
+	const struct vcpu_config *config = &way->v->config;
+
+	walk->entry_bytes = way->paging->entry_bytes;
+	for (u32 level = way->paging->levels; level >= way->level; level--) {
+		struct walk_entry *mark = &walk->mark[walk->marks];
+
+		mark->missing = missing_flags(way, level);
+		mark->seen = way->seen[level];
+		if (!mark->missing)
+			continue;
+		err_t error = mm_reach(config->mm, config->index, way->slot[level], walk->entry_bytes, MM_WRITE, &mark->slot);
+
+		if (error)
+			return error;
+		walk->marks++;
+	}
+	return OK;
+}
+
+bool walk_mark(const struct walk *walk)
+{
+	for (u32 i = 0; i < walk->marks; i++) {
+		const struct walk_entry *mark = &walk->mark[i];
+		u64 seen = mark->seen;
+		u32 seen32 = (u32)seen;
+		bool same;
+
+		if (walk->entry_bytes == 8)
+			same = __atomic_compare_exchange_n((u64 *)mark->slot, &seen, seen | mark->missing, false, __ATOMIC_SEQ_CST,
+							   __ATOMIC_RELAXED);
+		else
+			same = __atomic_compare_exchange_n((u32 *)mark->slot, &seen32, seen32 | (u32)mark->missing, false,
+							   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		if (!same)
+			return false;
+	}
+	return true;
+}
+
+/* ---- which paging ---- */
+
+static err_t start(struct way *way, u64 linear, gpa_t *table)
+{
+	u64 efer = vmcs_read(GUEST_EFER);
+
+	*table = (gpa_t){ vmcs_read(GUEST_CR3) & ENTRY_ADDRESS };
+	way->nx = (efer & EFER_NXE) && (way->cr4 & CR4_PAE);
+	way->paging = efer & EFER_LMA ? &paging_4 : way->cr4 & CR4_PAE ? &paging_pae : &paging_32;
+	if (way->paging != &paging_pae)
+		return OK;
+	u64 pdpte = vmcs_read(((struct vmcs_64){ GUEST_PDPTE0.encoding + 2 * (u32)(linear >> 30 & 3) }));
+
+	*table = (gpa_t){ pdpte & ENTRY_ADDRESS };
+	return pdpte & ENTRY_PRESENT ? OK : E_INVALID;
+}
+
+err_t walk_find(struct vcpu *v, gva_t linear, u32 access, struct walk *walk)
+{
+	struct way way = { .v = v, .cr0 = vcpu_cr0(), .cr4 = vcpu_cr4(), .access = access, .rights = ~0ULL };
+	gpa_t table;
+	u32 fault = 0;
+
+	walk->marks = 0;
+	walk->address = (gpa_t){ linear.a };
+	if (!(way.cr0 & CR0_PG))
+		return OK;
+	err_t error = start(&way, linear.a, &table);
+
+	if (!error)
+		error = go_down(&way, linear.a, table, &fault);
+	if (!error && !is_allowed(&way)) {
+		fault = FAULT_PRESENT;
+		error = E_INVALID;
+	}
+	if (error == E_INVALID)
+		walk->fault = fault | fault_code(&way);
+	if (error)
+		return error;
+	walk->address.a = leaf_address(&way, linear.a);
+	return access & WALK_FETCH ? OK : gather_marks(&way, walk);
+}
