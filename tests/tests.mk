@@ -41,7 +41,8 @@ guests: $(GUESTS)
 # ---- everything ----
 # One job for each emulator test module, the longest first: two jobs run side by side.
 PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
-EMU_TESTS := $(addprefix tests/emu/,$(filter $(notdir $(wildcard tests/emu/test_*.py)),test_debian.py test_tiny.py test_smp.py test_boot.py))
+EMU_LONG := $(addprefix tests/emu/,test_debian.py test_tiny.py)
+EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 
 ## make test         every test, at most 15 minutes on two cores
 test: packages
@@ -54,4 +55,8 @@ emu: $(B)/aerostat.img $(B)/tiny.img
 emu-%: $(B)/aerostat.img $(B)/tiny.img
 	@$(PYTEST) tests/emu/test_$*.py
 
-.PHONY: guests test emu
+## make bench        the figures: build/bench/NAME.json and a table each
+bench: $(B)/exits.img
+	@tests/bench/exits
+
+.PHONY: guests test emu bench

@@ -15,8 +15,12 @@ $(B)/aerostat.img: tools/demo/aerostat.conf $(IMAGE_PARTS) $(DEMO)
 	@echo "  IMAGE   $@"
 	@tools/mkimage --conf $< --out $@
 
-# tests/emu/NAME.conf with the tiny guests.
+# With the tiny guests.
 $(B)/%.img: tests/emu/%.conf $(IMAGE_PARTS) $(GUESTS)
+	@echo "  IMAGE   $@"
+	@tools/mkimage --conf $< --out $@
+
+$(B)/%.img: tests/bench/%.conf $(IMAGE_PARTS) $(GUESTS) $(DEMO)
 	@echo "  IMAGE   $@"
 	@tools/mkimage --conf $< --out $@
 

@@ -18,6 +18,7 @@ struct guest_region {
 };
 extern struct guest_region guest_regions[GUEST_MAX_REGIONS];
 extern u32 guest_region_count;
+extern struct guest_region guest_module; /* the first module; bytes is 0 without one */
 extern char guest_cmdline[256];
 extern u8 guest_end[]; /* end of our own image */
 u64 guest_memory_bytes(void);

@@ -3,10 +3,13 @@
 #include "tests/guests/lib/guest.h"
 #include <string.h>
 
-enum { MULTIBOOT_LOADED = 0x2badb002, INFO_CMDLINE = 1 << 2, INFO_MAP = 1 << 6, MAP_USABLE = 1 };
+enum { MULTIBOOT_LOADED = 0x2badb002, INFO_CMDLINE = 1 << 2, INFO_MODULES = 1 << 3, INFO_MAP = 1 << 6, MAP_USABLE = 1 };
 
 struct multiboot_info {
 	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
+};
+struct multiboot_module {
+	u32 start, end, name, reserved;
 };
 struct multiboot_map {
 	u32 size;
@@ -16,6 +19,7 @@ struct multiboot_map {
 
 struct guest_region guest_regions[GUEST_MAX_REGIONS];
 u32 guest_region_count;
+struct guest_region guest_module;
 char guest_cmdline[256];
 void guest_start(u32 magic, u32 info_at);
 
@@ -99,6 +103,11 @@ void guest_start(u32 magic, u32 info_at)
 	}
 	if (info->flags & INFO_MAP)
 		read_map(info);
+	if ((info->flags & INFO_MODULES) && info->mods_count) {
+		const struct multiboot_module *module = (const struct multiboot_module *)(u64)info->mods_addr;
+
+		guest_module = (struct guest_region){ module->start, module->end - module->start };
+	}
 	interrupts_init();
 	apic_init();
 	time_init();
