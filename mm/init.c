@@ -115,7 +115,8 @@ err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last)
 {
 	frame_counts = (struct frame_counts){ 0 };
 	frame_range_count = 0;
-	frame_table = platform_frame_table(last, ENTRY_BYTES);
+	/* Whole blocks, as they are backed. */
+	frame_table = platform_frame_table((mpn_t){ last.n | (LARGE_PAGES - 1) }, ENTRY_BYTES);
 	zone_init();
 	cache_init();
 	vm_table_init();
