@@ -18,6 +18,8 @@ enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_USER = 4, FAULT_RESERVED = 8, F
 
 #define RFLAGS_AC BIT(18)
 
+enum { MARK_TRIES = 4 }; /* against a CPU that never stops changing the entry */
+
 /* One kind of paging. `large`: levels whose entry may be a leaf; `reserved`: bits that fault, by level. */
 struct paging {
 	u32 levels, index_bits, entry_bytes;
@@ -183,23 +185,38 @@ static err_t gather_marks(const struct way *way, struct walk *walk)
 	return OK;
 }
 
-bool walk_mark(const struct walk *walk)
+/* If the entry is still `*seen`: with `set`.  Else what it is now. */
+static bool exchange(const struct walk *walk, void *slot, u64 *seen, u64 set)
 {
-	for (u32 i = 0; i < walk->marks; i++) {
-		const struct walk_entry *mark = &walk->mark[i];
-		u64 seen = mark->seen;
-		u32 seen32 = (u32)seen;
-		bool same;
+	u32 seen32 = (u32)*seen;
 
-		if (walk->entry_bytes == 8)
-			same = __atomic_compare_exchange_n((u64 *)mark->slot, &seen, seen | mark->missing, false, __ATOMIC_SEQ_CST,
-							   __ATOMIC_RELAXED);
-		else
-			same = __atomic_compare_exchange_n((u32 *)mark->slot, &seen32, seen32 | (u32)mark->missing, false,
-							   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-		if (!same)
+	if (walk->entry_bytes == 8)
+		return __atomic_compare_exchange_n((u64 *)slot, seen, *seen | set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	bool same = __atomic_compare_exchange_n((u32 *)slot, &seen32, seen32 | (u32)set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+
+	*seen = seen32;
+	return same;
+}
+
+/* Flags that another operand of the same instruction, or another CPU, has set meanwhile are no change. */
+static bool mark_entry(const struct walk *walk, const struct walk_entry *mark)
+{
+	u64 seen = mark->seen;
+
+	for (u32 i = 0; i < MARK_TRIES; i++) {
+		if (exchange(walk, mark->slot, &seen, mark->missing))
+			return true;
+		if ((seen ^ mark->seen) & ~(ENTRY_ACCESSED | ENTRY_DIRTY))
 			return false;
 	}
+	return false;
+}
+
+bool walk_mark(const struct walk *walk)
+{
+	for (u32 i = 0; i < walk->marks; i++)
+		if (!mark_entry(walk, &walk->mark[i]))
+			return false;
 	return true;
 }
 
