@@ -129,8 +129,13 @@ enum cmd_result cmd_sleep(struct cmd *cmd)
 		if (!cmd_number(cmd, 0, "seconds", 0, SLEEP_MOST_SECONDS, &seconds))
 			return CMD_DONE;
 		cmd_set_deadline(cmd, seconds);
+		cmd->number[0] = seconds;
 	}
+	if (!cmd->interrupted && !cmd_is_late(cmd))
+		return CMD_WAIT;
 	if (cmd->interrupted)
 		out_error(cmd->out, "sleep: interrupted");
-	return cmd->interrupted || cmd_is_late(cmd) ? CMD_DONE : CMD_WAIT;
+	else
+		out_number(cmd->out, "seconds", cmd->number[0]);
+	return CMD_DONE;
 }

@@ -68,14 +68,19 @@ void shell_listen(struct vm *vm)
 
 /* ---- a guest's console ---- */
 
+/* Keys that the guest has not taken yet are offered again; a full buffer hides what else was typed. */
 static enum progress attached(void)
 {
+	bool full = shell.input.count == INPUT_BYTES;
+
 	if (mux_type(&shell.mux, &shell.input, &shell.out)) {
 		shell_listen(NULL);
 		shell.mode = at_prompt;
 		return GO_ON;
 	}
-	return mux_show(&shell.mux, &shell.out) ? WAIT_FOR_TIME : WAIT_FOR_INPUT;
+	if (full)
+		return GO_ON;
+	return mux_show(&shell.mux, &shell.out) || shell.input.count ? WAIT_FOR_TIME : WAIT_FOR_INPUT;
 }
 
 void shell_attach(struct vm *vm)
