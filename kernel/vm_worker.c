@@ -193,6 +193,7 @@ static enum task_result release(struct vm *vm)
 {
 	if (!mm_vm_release_step(vm_mm(vm)))
 		return TASK_AGAIN;
+	ept_destroy(&vm->space->ept);
 	frames_free(vm->space, sizeof(*vm->space) + mm_vm_bytes());
 	vm->space = NULL;
 	ended(vm);

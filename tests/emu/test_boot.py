@@ -9,7 +9,7 @@ from console import Console
 IMAGE = "build/tiny.img"
 MIB = 1 << 20
 COMMANDS = ["help", "vm list", "mem", "cpu", "log", "stats", "trace", "audit", "version"]
-PAGE = re.compile(r"^([0-9a-f]{16}): ([0-9a-f]{16}) ([A-Z-]{9})$", re.M)  # `info tlb`: NX, …, writable
+PAGE = re.compile(r"^([0-9a-f]{16}): ([0-9a-f]{16}) ([A-Z-]{9})\r?$", re.M)  # `info tlb`: NX, …, writable
 
 
 @pytest.fixture(scope="module")
