@@ -16,6 +16,8 @@ CRASHES = ["triple_fault", "idt_in_a_hole", "jump_into_a_hole", "stack_in_a_hole
 @pytest.fixture(scope="module")
 def bochs():
     with Console(IMAGE) as console:
+        console.done("vm start hello")  # what is made once stays
+        console.done("vm kill hello")
         yield console
 
 
