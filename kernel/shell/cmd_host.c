@@ -157,8 +157,8 @@ enum cmd_result cmd_trace(struct cmd *cmd)
 
 	if (cmd->phase++ == 0 && !begin_trace(cmd))
 		return CMD_DONE;
-	if (cmd->cursor == cmd->number[2]) {
-		if (++cmd->number[1] < cpu_count) {
+	if (cmd->cursor == cmd->number[2] || cmd->interrupted) {
+		if (!cmd->interrupted && ++cmd->number[1] < cpu_count) {
 			begin_cpu(cmd);
 			return CMD_AGAIN;
 		}

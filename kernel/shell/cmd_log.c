@@ -18,6 +18,7 @@ static enum cmd_result go_on(struct cmd *cmd)
 {
 	if (!cmd->interrupted && !tail_step(&tail, cmd->out))
 		return CMD_AGAIN;
+	tail_stop(&tail, cmd->out);
 	out_close(cmd->out);
 	return CMD_DONE;
 }

@@ -28,7 +28,7 @@ static bool any_is_there(void)
 	return false;
 }
 
-/* One VM a step. A paused guest cannot hear the button; one that starts has nobody yet who could. */
+/* One VM a step. A paused guest cannot hear the button; in one that still starts nobody could. */
 static bool ask(struct cmd *cmd)
 {
 	char why[WHY_BYTES];
@@ -43,6 +43,8 @@ static bool ask(struct cmd *cmd)
 		    (vm_state_of(vm) == VM_PAUSED && vm_resume(vm, why, sizeof(why)) == OK);
 
 	if (runs && vm_stop(vm, why, sizeof(why)))
+		out_line(cmd->out, "%s", why);
+	if (vm_state_of(vm) == VM_STARTING && vm_kill(vm, why, sizeof(why)))
 		out_line(cmd->out, "%s", why);
 	return false;
 }

@@ -22,44 +22,56 @@ const u32 command_count = ARRAY_SIZE(commands);
 
 /* ---- saying what is valid ---- */
 
-static void append(char *list, size_t bytes, const char *word)
-{
-	size_t used = strlen(list);
+struct list {
+	u32 used;
+	char text[OUT_LINE_BYTES / 2];
+};
 
-	format(list + used, bytes - used, "%s%s", used ? ", " : "", word);
+static void append(struct list *list, const char *word)
+{
+	u32 length = (u32)strlen(word);
+
+	if (list->used + length + sizeof(", ") > sizeof(list->text))
+		return;
+	if (list->used) {
+		memcpy(list->text + list->used, ", ", 2);
+		list->used += 2;
+	}
+	memcpy(list->text + list->used, word, length + 1);
+	list->used += length;
 }
 
 static void unknown_command(struct cmd *cmd, const char *name)
 {
-	char list[OUT_LINE_BYTES / 2] = "";
+	struct list list = { 0 };
 
 	for (u32 i = 0; i < command_count; i++)
 		if (i == 0 || strcmp(commands[i].name, commands[i - 1].name) != 0)
-			append(list, sizeof(list), commands[i].name);
-	out_error(cmd->out, "unknown command '%.40s': use one of %s", name, list);
+			append(&list, commands[i].name);
+	out_error(cmd->out, "unknown command '%.40s': use one of %s", name, list.text);
 }
 
 static void unknown_sub(struct cmd *cmd, const char *name, const char *sub)
 {
-	char list[OUT_LINE_BYTES / 2] = "";
+	struct list list = { 0 };
 
 	for (u32 i = 0; i < command_count; i++)
 		if (strcmp(commands[i].name, name) == 0)
-			append(list, sizeof(list), commands[i].sub);
+			append(&list, commands[i].sub);
 	if (sub)
-		out_error(cmd->out, "%s: unknown '%.40s': use one of %s", name, sub, list);
+		out_error(cmd->out, "%s: unknown '%.40s': use one of %s", name, sub, list.text);
 	else
-		out_error(cmd->out, "%s: use one of %s", name, list);
+		out_error(cmd->out, "%s: use one of %s", name, list.text);
 }
 
 static void unknown_vm(struct cmd *cmd, const char *name)
 {
-	char list[OUT_LINE_BYTES / 2] = "";
+	struct list list = { 0 };
 
 	for (u32 i = 0; i < vm_count; i++)
-		append(list, sizeof(list), vm_config(vm_get(i))->name);
+		append(&list, vm_config(vm_get(i))->name);
 	if (vm_count)
-		out_error(cmd->out, "no VM '%.40s': there are %s", name, list);
+		out_error(cmd->out, "no VM '%.40s': there are %s", name, list.text);
 	else
 		out_error(cmd->out, "no VM '%.40s': none is configured", name);
 }
@@ -95,6 +107,8 @@ static bool take_words(struct cmd *cmd, const char **error)
 	u32 most = WORDS_MAX;
 
 	while (words->count < most && words_next(words, error)) {
+		if (words->count > 2)
+			continue;
 		const struct command *command = find(words->word[0], words->count > 1 ? words->word[1] : NULL);
 		u32 own = command && command->sub ? 2 : 1;
 

@@ -2,7 +2,6 @@
 #include "kernel/shell/console_mux.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/format.h"
-#include <string.h>
 
 enum { CTRL_BRACKET = 0x1d, BELL = 7, PIECE_BYTES = 512 };
 
@@ -29,8 +28,8 @@ static void type(struct console_mux *mux, struct input *input, u32 count, struct
 		input_drop(input, count);
 		return;
 	}
-	input_drop(input, vm_console_type(mux->vm, input->bytes, count));
-	if (input->count == INPUT_BYTES) {
+	input_drop(input, vm_console_type(mux->vm, input->bytes + input->begin, count));
+	if (input_count(input) == INPUT_BYTES) {
 		input_drop(input, INPUT_BYTES);
 		out_raw(out, &bell, 1);
 	}
@@ -38,16 +37,15 @@ static void type(struct console_mux *mux, struct input *input, u32 count, struct
 
 bool mux_type(struct console_mux *mux, struct input *input, struct out *out)
 {
-	const u8 *bracket = memchr(input->bytes, CTRL_BRACKET, input->count);
-	u32 keys = bracket ? (u32)(bracket - input->bytes) : input->count;
+	u32 count = input_count(input);
+	u32 keys;
+	bool detaches = input_find(input, CTRL_BRACKET, &keys);
 
 	if (keys) {
-		u32 had = input->count;
-
 		type(mux, input, keys, out);
-		keys -= had - input->count;
+		keys -= count - input_count(input);
 	}
-	if (!bracket)
+	if (!detaches)
 		return false;
 	input_drop(input, keys + 1);
 	out_start_line(out);

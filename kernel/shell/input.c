@@ -4,41 +4,52 @@
 #include "kernel/lib/check.h"
 #include <string.h>
 
+u32 input_count(const struct input *input)
+{
+	CHECK(input->begin <= input->end && input->end <= INPUT_BYTES);
+	return input->end - input->begin;
+}
+
 void input_fill(struct input *input)
 {
-	CHECK(input->count <= INPUT_BYTES);
-	input->count += wire_take(input->bytes + input->count, INPUT_BYTES - input->count);
+	u32 count = input_count(input);
+
+	if (input->begin > 0 && input->end == INPUT_BYTES) {
+		memmove(input->bytes, input->bytes + input->begin, count);
+		input->looked -= (u32)min_u64(input->looked, input->begin);
+		input->begin = 0;
+		input->end = count;
+	}
+	input->end += wire_take(input->bytes + input->end, INPUT_BYTES - input->end);
 }
 
 void input_drop(struct input *input, u32 count)
 {
-	CHECK(count <= input->count);
-	input->count -= count;
-	memmove(input->bytes, input->bytes + count, input->count);
+	CHECK(count <= input_count(input));
+	input->begin += count;
+	if (input->begin == input->end)
+		input->begin = input->end = input->looked = 0;
 }
 
 bool input_take(struct input *input, u8 *byte)
 {
-	if (input->count == 0)
+	if (input_count(input) == 0)
 		return false;
-	*byte = input->bytes[0];
+	*byte = input->bytes[input->begin];
 	input_drop(input, 1);
 	return true;
 }
 
-u32 input_find(const struct input *input, u8 byte)
+void input_look_again(struct input *input)
 {
-	u32 end = input->count;
-
-	while (end > 0 && input->bytes[end - 1] != byte)
-		end--;
-	return end;
+	input->looked = input->begin;
 }
 
-bool input_cut(struct input *input, u8 byte)
+bool input_find(struct input *input, u8 byte, u32 *before)
 {
-	u32 end = input_find(input, byte);
-
-	input_drop(input, end);
-	return end > 0;
+	input->looked = (u32)max_u64(input->looked, input->begin);
+	while (input->looked < input->end && input->bytes[input->looked] != byte)
+		input->looked++;
+	*before = input->looked - input->begin;
+	return input->looked < input->end;
 }

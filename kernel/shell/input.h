@@ -7,13 +7,14 @@ enum { INPUT_BYTES = 4096 };
 
 struct input {
 	u8 bytes[INPUT_BYTES];
-	u32 count;
+	u32 begin, end; /* bytes[begin … end - 1] are there */
+	u32 looked;     /* before it, input_find has found nothing: no byte is looked at in every step */
 };
 
 void input_fill(struct input *input); /* from the wire, as much as there is room for */
 bool input_take(struct input *input, u8 *byte);
 void input_drop(struct input *input, u32 count);
-/* Where the last such byte stands, plus one; 0: nowhere. */
-u32 input_find(const struct input *input, u8 byte);
-/* Drop everything up to and with the last such byte; false: there is none. */
-bool input_cut(struct input *input, u8 byte);
+u32 input_count(const struct input *input);
+/* Is there such a byte?  *before: how many stand before it. Each byte is looked at once; another byte is looked for after input_look_again. */
+bool input_find(struct input *input, u8 byte, u32 *before);
+void input_look_again(struct input *input);

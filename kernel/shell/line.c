@@ -16,8 +16,12 @@ static void echo(const struct line *line, const char *bytes, u32 count)
 
 static void repeat(const struct line *line, char byte, u32 count)
 {
-	for (; count; count--)
-		echo(line, &byte, 1);
+	char piece[64];
+
+	memset(piece, byte, sizeof(piece));
+	for (; count > sizeof(piece); count -= (u32)sizeof(piece))
+		echo(line, piece, sizeof(piece));
+	echo(line, piece, count);
 }
 
 static bool continues(char byte)

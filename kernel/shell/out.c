@@ -56,15 +56,18 @@ void out_escaped(struct out *out, const void *bytes, u32 count)
 {
 	static const char digits[] = "0123456789abcdef";
 	const u8 *from = bytes;
+	u32 done = 0;
 
 	for (u32 i = 0; i < count; i++) {
 		const char text[] = { '\\', 'x', digits[from[i] >> 4], digits[from[i] & 15] };
 
 		if (is_plain(from[i]))
-			out_raw(out, &from[i], 1);
-		else
-			out_raw(out, text, sizeof(text));
+			continue;
+		out_raw(out, from + done, i - done);
+		out_raw(out, text, sizeof(text));
+		done = i + 1;
 	}
+	out_raw(out, from + done, count - done);
 }
 
 void out_begin(struct out *out, bool json)

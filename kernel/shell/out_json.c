@@ -139,17 +139,31 @@ void out_string_begin(struct out *out, const char *key)
 	out->decoder.missing = 0;
 }
 
+/* How many bytes at the beginning stand for themselves. */
+static u32 plain_run(const u8 *bytes, u32 count)
+{
+	u32 run = 0;
+
+	while (run < count && bytes[run] >= ' ' && bytes[run] < 0x7f && bytes[run] != '"' && bytes[run] != '\\')
+		run++;
+	return run;
+}
+
 void out_string_bytes(struct out *out, const void *bytes, u32 count)
 {
 	const u8 *from = bytes;
 
-	for (u32 i = 0; i < count && out->json; i++) {
+	for (u32 i = 0, run; i < count && out->json; i += run ? run : 1) {
+		run = 0;
 		if (out->decoder.missing && (from[i] & 0xc0) == 0x80) {
 			continuation(out, from[i]);
 			continue;
 		}
 		abandon(out);
-		lead(out, from[i]);
+		run = plain_run(from + i, count - i);
+		out_raw(out, from + i, run);
+		if (run == 0)
+			lead(out, from[i]);
 	}
 }
 

@@ -14,7 +14,9 @@
 #include "kernel/shell/startup.h"
 #include <string.h>
 
-enum { CTRL_C = 3, WEIGHT = 1000, TICK_MS = 10, BYTES_A_STEP = 32 };
+enum { CTRL_C = 3, WEIGHT = 1000, TICK_MS = 10 };
+/* Another key is taken in this step while the keys before it were cheap. */
+enum { BYTES_A_STEP = 32, ECHO_A_STEP = 256 };
 #define NS_PER_MS 1000000ULL
 
 /* What the next step needs. */
@@ -71,7 +73,7 @@ void shell_listen(struct vm *vm)
 /* Keys that the guest has not taken yet are offered again; a full buffer hides what else was typed. */
 static enum progress attached(void)
 {
-	bool full = shell.input.count == INPUT_BYTES;
+	bool full = input_count(&shell.input) == INPUT_BYTES;
 
 	if (mux_type(&shell.mux, &shell.input, &shell.out)) {
 		shell_listen(NULL);
@@ -80,7 +82,7 @@ static enum progress attached(void)
 	}
 	if (full)
 		return GO_ON;
-	return mux_show(&shell.mux, &shell.out) || shell.input.count ? WAIT_FOR_TIME : WAIT_FOR_INPUT;
+	return mux_show(&shell.mux, &shell.out) || input_count(&shell.input) ? WAIT_FOR_TIME : WAIT_FOR_INPUT;
 }
 
 void shell_attach(struct vm *vm)
@@ -106,15 +108,19 @@ static void command_ended(void)
 	shell_listen(shell.attach);
 	shell.attach = NULL;
 	shell.mode = attached;
+	input_look_again(&shell.input);
 }
 
 /* Ctrl-C takes what was typed ahead of it away, as terminals do, and what the startup file still had. */
 static void look_for_interrupt(void)
 {
-	if (!input_cut(&shell.input, CTRL_C))
-		return;
-	shell.cmd.interrupted = true;
-	startup_end(&shell.startup);
+	u32 before;
+
+	while (input_find(&shell.input, CTRL_C, &before)) {
+		input_drop(&shell.input, before + 1);
+		shell.cmd.interrupted = true;
+		startup_end(&shell.startup);
+	}
 }
 
 static enum progress in_command(void)
@@ -133,6 +139,7 @@ static enum progress in_command(void)
 static void run_line(char *text)
 {
 	shell.prompted = false;
+	input_look_again(&shell.input);
 	if (cmd_parse(&shell.cmd, text, &shell.out))
 		shell.mode = in_command;
 	else
@@ -204,7 +211,7 @@ static enum progress at_prompt(void)
 		run_line(text);
 		return GO_ON;
 	}
-	for (u32 i = 0; i < BYTES_A_STEP && out_room(&shell.out) >= OUT_STEP_BYTES; i++) {
+	for (u32 i = 0; i < BYTES_A_STEP && out_room(&shell.out) >= OUT_BUFFER_BYTES - ECHO_A_STEP; i++) {
 		if (!input_take(&shell.input, &byte))
 			return shell.follow.on ? WAIT_FOR_TIME : WAIT_FOR_INPUT;
 		feed(byte);

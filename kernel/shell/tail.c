@@ -64,18 +64,29 @@ static void end_line(struct tail *tail, struct out *out)
 	tail->in_line = false;
 }
 
-/* A CR waits for what comes after it: in front of a LF it belongs to the line's end. */
-static void put_byte(struct tail *tail, struct out *out, u8 byte)
+static u32 run_of_others(const u8 *bytes, u32 count)
+{
+	u32 run = 0;
+
+	while (run < count && bytes[run] != '\r' && bytes[run] != '\n')
+		run++;
+	return run;
+}
+
+/* Returns how many bytes it took.  A CR waits for what comes after it: in front of a LF it belongs to the line's end. */
+static u32 put_some(struct tail *tail, struct out *out, const u8 *bytes, u32 count)
 {
 	static const u8 cr = '\r';
+	u32 run = run_of_others(bytes, count);
 
-	if (tail->after_cr && byte != '\n')
+	if (tail->after_cr && bytes[0] != '\n')
 		put(tail, out, &cr, 1);
-	tail->after_cr = byte == '\r';
-	if (byte == '\n')
+	tail->after_cr = bytes[0] == '\r';
+	if (bytes[0] == '\n')
 		end_line(tail, out);
-	else if (byte != '\r')
-		put(tail, out, &byte, 1);
+	else if (run)
+		put(tail, out, bytes, run);
+	return run ? run : 1;
 }
 
 bool tail_step(struct tail *tail, struct out *out)
@@ -90,12 +101,17 @@ bool tail_step(struct tail *tail, struct out *out)
 	u32 wanted = (u32)min_u64(tail->end - tail->position, sizeof(piece));
 	u32 count = wanted ? tail->source.read(tail->source.context, tail->position, piece, wanted) : 0;
 
-	for (u32 i = 0; i < count; i++)
-		put_byte(tail, out, piece[i]);
+	for (u32 i = 0; i < count;)
+		i += put_some(tail, out, piece + i, count - i);
 	tail->position += count;
 	if (tail->position < tail->end)
 		return false;
-	if (tail->in_line || tail->after_cr)
-		put_byte(tail, out, '\n');
+	tail_stop(tail, out);
 	return true;
+}
+
+void tail_stop(struct tail *tail, struct out *out)
+{
+	if (tail->in_line || tail->after_cr)
+		end_line(tail, out);
 }

@@ -28,3 +28,4 @@ struct tail {
 void tail_begin(struct tail *tail, const struct tail_source *source, u64 lines);
 /* True: done. The array of strings is opened and closed by the caller. */
 bool tail_step(struct tail *tail, struct out *out);
+void tail_stop(struct tail *tail, struct out *out); /* before it is done: ends the line that has begun */
