@@ -19,20 +19,28 @@ struct reader {
 	u8 mod, rm;
 };
 
+/* Eight bytes are always there to load: no copy of a variable size. */
+static u64 take_shifted(struct reader *r, u32 bytes, u32 shift)
+{
+	u64 value;
+
+	memcpy(&value, r->code->bytes + r->at, sizeof(value));
+	r->at += bytes;
+	return value << shift;
+}
+
 static u64 take(struct reader *r, u32 bytes)
 {
-	u64 value = 0;
+	u32 shift = 64 - 8 * bytes;
 
-	memcpy(&value, r->code->bytes + r->at, bytes);
-	r->at += bytes;
-	return value;
+	return take_shifted(r, bytes, shift) >> shift;
 }
 
 static u64 take_signed(struct reader *r, u32 bytes)
 {
 	u32 shift = 64 - 8 * bytes;
 
-	return (u64)((s64)(take(r, bytes) << shift) >> shift);
+	return (u64)((s64)take_shifted(r, bytes, shift) >> shift);
 }
 
 /* ---- prefixes ---- */
@@ -60,12 +68,12 @@ static void take_prefixes(struct reader *r)
 		u8 byte = r->code->bytes[r->at];
 		u8 prefix = decode_prefixes[byte];
 
-		if (r->mode == DECODE_64 && (byte & 0xf0) == REX) {
+		if (!prefix) {
+			if (r->mode != DECODE_64 || (byte & 0xf0) != REX)
+				return;
 			r->rex = byte;
 			continue;
 		}
-		if (!prefix)
-			return;
 		r->rex = 0;
 		note_prefix(r, prefix);
 	}
@@ -238,6 +246,7 @@ enum decode_result decode(const struct code *code, enum decode_mode mode, struct
 	*insn = (struct insn){ .base = REGISTER_NONE, .index = REGISTER_NONE, .memory = true };
 	enum decode_result result = read_instruction(&r);
 
+	CHECK(r.at + sizeof(u64) <= sizeof(code->bytes));
 	/* Whatever was made of bytes that were not there means nothing. */
 	return r.at > code->count ? DECODE_MORE : result;
 }

@@ -50,7 +50,7 @@ enum {
 
 /* The buffer is longer than any instruction, so that the decoder can read on without looking where `count` ends. */
 struct code {
-	u8 bytes[CODE_BYTES + 17];
+	u8 bytes[CODE_BYTES + 25];
 	u32 count; /* bytes that are there, at most CODE_BYTES */
 };
 

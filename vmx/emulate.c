@@ -78,6 +78,7 @@ static void to_register(struct vcpu *v, const struct insn *insn, const struct sp
 {
 	const struct alu_row *row = &alu_rows[insn->op];
 	u32 number = insn->form == FORM_LOAD ? (u32)GPR_RAX : insn->reg;
+	CHECK(row->compute && !row->swaps);
 	u64 source = span_read(v, span);
 	u64 old = row->reads ? register_read(v, number) : 0;
 
@@ -103,6 +104,7 @@ static u64 source_of(const struct vcpu *v, const struct insn *insn)
 static void to_memory(struct vcpu *v, const struct insn *insn, const struct span *span, u64 *flags)
 {
 	const struct alu_row *row = &alu_rows[insn->op];
+	CHECK(row->compute && insn->bytes == insn->source_bytes);
 	u64 source = source_of(v, insn);
 	u64 old = row->reads ? span_read(v, span) : 0;
 	u64 value = row->compute(old, source, insn->bytes, flags);
@@ -153,6 +155,7 @@ static u32 stack_address_bytes(void)
 
 static enum exit_action through_stack(struct vcpu *v, const struct insn *insn, const struct span *operand)
 {
+	CHECK(insn->form == FORM_M);
 	bool push = insn->op == OP_PUSH;
 	u32 width = stack_address_bytes();
 	u64 top = vcpu_gpr(v, GPR_RSP);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the arithmetic instructions compute: a result of 1, 2, 4 or 8 bytes and the status flags, as the processor.  Pure. */
 #pragma once
+#include "kernel/lib/check.h"
 #include "vmx/decode.h"
 
 #define FLAG_CF BIT(0)
@@ -13,6 +14,7 @@
 
 static inline u64 alu_mask(u32 bytes)
 {
+	ASSERT(bytes >= 1 && bytes <= 8);
 	return UINT64_MAX >> (64 - 8 * bytes);
 }
 

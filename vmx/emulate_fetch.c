@@ -44,7 +44,10 @@ static enum exit_action fetch_page(struct vcpu *v, enum decode_mode mode, struct
 		error = mm_reach(v->config.mm, v->config.index, walk.address, bytes, MM_READ, &from);
 	if (error)
 		return no_code(v, error, linear, &walk);
-	memcpy(code->bytes + code->count, from, bytes);
+	if (bytes == CODE_BYTES) /* nearly always: a copy of constant size */
+		memcpy(code->bytes, from, CODE_BYTES);
+	else
+		memcpy(code->bytes + code->count, from, bytes);
 	code->count += bytes;
 	return EXIT_ADVANCE;
 }
@@ -63,8 +66,9 @@ enum exit_action emulate_fetch(struct vcpu *v, struct insn *insn)
 {
 	enum decode_mode mode = mode_now();
 	enum decode_result result = DECODE_MORE;
-	struct code code = { .count = 0 };
+	struct code code;
 
+	code.count = 0;
 	/* The second page only if the instruction goes on there: it need not exist. */
 	while (result == DECODE_MORE && code.count < CODE_BYTES) {
 		enum exit_action action = fetch_page(v, mode, &code);
@@ -77,6 +81,7 @@ enum exit_action emulate_fetch(struct vcpu *v, struct insn *insn)
 		return unknown(v, &code);
 	if (result != DECODE_OK)
 		return vcpu_inject_exception(v, result == DECODE_UNDEFINED ? VECTOR_UD : VECTOR_GP, 0);
+	CHECK(insn->length >= 1 && insn->length <= code.count);
 	v->exit.length = insn->length;
 	return EXIT_ADVANCE;
 }

@@ -14,6 +14,7 @@ static inline u64 register_read(const struct vcpu *v, u32 number)
 /* By the rules of its size: 4 bytes clear the upper half, fewer leave the rest alone. */
 static inline void register_write(struct vcpu *v, u32 number, u32 bytes, u64 value)
 {
+	ASSERT(number < GPRS || ((number & REGISTER_HIGH) && bytes == 1));
 	if (bytes == 4)
 		value = (u32)value;
 	else if (number & REGISTER_HIGH)
@@ -28,6 +29,7 @@ static inline u64 insn_offset(const struct vcpu *v, const struct insn *insn)
 {
 	u64 offset = insn->displacement;
 
+	ASSERT(insn->memory && insn->form != FORM_STRING);
 	if (insn->base == REGISTER_RIP)
 		offset += v->exit.rip + insn->length;
 	else if (insn->base != REGISTER_NONE)

@@ -133,6 +133,7 @@ enum exit_action span_find_next(struct vcpu *v, enum segment segment, u64 offset
 
 void span_at_device(struct span *span, gpa_t address, u32 bytes)
 {
+	CHECK(bytes >= 1 && address.a % PAGE_SIZE + bytes <= PAGE_SIZE);
 	span->piece[0] = (struct span_piece){ .bytes = bytes, .device = address };
 	span->piece[1].bytes = 0;
 	span->walk[0].marks = 0;
@@ -154,6 +155,7 @@ static u64 read_piece(struct vcpu *v, const struct span_piece *piece)
 {
 	u64 value = 0;
 
+	CHECK(piece->bytes <= SPAN_BYTES);
 	if (!piece->memory)
 		return pc_mmio_read(v->config.pc, v->config.index, piece->device, piece->bytes);
 	memcpy(&value, piece->memory, piece->bytes);
@@ -162,6 +164,7 @@ static u64 read_piece(struct vcpu *v, const struct span_piece *piece)
 
 static void write_piece(struct vcpu *v, const struct span_piece *piece, u64 value)
 {
+	CHECK(piece->bytes <= SPAN_BYTES);
 	if (piece->memory)
 		memcpy(piece->memory, &value, piece->bytes);
 	else

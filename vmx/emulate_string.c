@@ -58,6 +58,7 @@ static bool count_down(struct vcpu *v, const struct string *s)
 
 enum exit_action string_run(struct vcpu *v, struct string *s, string_element *element, string_guard *guard)
 {
+	CHECK((s->from_access || s->to_access) && s->segment <= SEGMENT_GS);
 	s->first = true;
 	if (s->repeats && !register_part(v, GPR_RCX, s->address_bytes))
 		return EXIT_ADVANCE;

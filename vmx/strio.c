@@ -41,8 +41,8 @@ enum exit_action strio_run(struct vcpu *v)
 	CHECK(s.bytes <= 4 && s.address_bytes <= 8);
 	s.repeats = what & IO_REPEAT;
 	s.ended = false;
-	s.segment = (enum segment)(info >> INFO_SEGMENT_SHIFT & INFO_SEGMENT);
-	CHECK(in || s.segment <= SEGMENT_GS);
+	/* For INS the processor leaves the segment's number undefined. */
+	s.segment = in ? SEGMENT_ES : (enum segment)(info >> INFO_SEGMENT_SHIFT & INFO_SEGMENT);
 	s.from_access = in ? 0 : SPAN_READ;
 	s.to_access = in ? SPAN_WRITE : 0;
 	s.insn = NULL;

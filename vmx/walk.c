@@ -20,27 +20,42 @@ enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_USER = 4, FAULT_RESERVED = 8, F
 
 enum { MARK_TRIES = 4 }; /* against a CPU that never stops changing the entry */
 
-/* One kind of paging. `large`: levels whose entry may be a leaf; `reserved`: bits that fault, by level. */
-struct paging {
-	u32 levels, index_bits, entry_bytes;
-	u32 large;
-	u64 reserved[WALK_LEVELS + 1], reserved_large[WALK_LEVELS + 1];
+/* One level of tables: which address bits choose in it, whether an entry may be a leaf, which bits fault. */
+struct paging_level {
+	u32 shift;                   /* an entry maps 1 << shift bytes */
+	u64 large;                   /* ENTRY_LARGE, where it marks a leaf */
+	u64 reserved, reserved_large;
 };
 
+struct paging {
+	u32 levels;
+	u32 entry_shift; /* log2 of an entry's bytes */
+	struct paging_level level[WALK_LEVELS + 1];
+};
+
+#define PAE_RESERVED (ENTRY_BEYOND | 0x7ff0000000000000ULL)
+
 static const struct paging paging_32 = {
-	.levels = 2, .index_bits = 10, .entry_bytes = 4, .large = BIT(2),
-	.reserved_large = { [2] = BIT(21) }, /* bits 20:13 are bits 39:32 of the address */
+	.levels = 2, .entry_shift = 2,
+	.level = { [1] = { .shift = 12 }, [2] = { .shift = 22 } },
+};
+static const struct paging paging_32_pse = {
+	.levels = 2, .entry_shift = 2,
+	/* Bits 20:13 of a large page's entry are bits 39:32 of its address. */
+	.level = { [1] = { .shift = 12 }, [2] = { .shift = 22, .large = ENTRY_LARGE, .reserved_large = BIT(21) } },
 };
 /* Its third level is four registers in the VMCS, checked when they were loaded. */
 static const struct paging paging_pae = {
-	.levels = 2, .index_bits = 9, .entry_bytes = 8, .large = BIT(2),
-	.reserved = { [1] = ENTRY_BEYOND | 0x7ff0000000000000ULL, [2] = ENTRY_BEYOND | 0x7ff0000000000000ULL },
-	.reserved_large = { [2] = 0x1fe000 },
+	.levels = 2, .entry_shift = 3,
+	.level = { [1] = { .shift = 12, .reserved = PAE_RESERVED },
+		   [2] = { .shift = 21, .large = ENTRY_LARGE, .reserved = PAE_RESERVED, .reserved_large = 0x1fe000 } },
 };
 static const struct paging paging_4 = {
-	.levels = 4, .index_bits = 9, .entry_bytes = 8, .large = BIT(2) | BIT(3),
-	.reserved = { [1] = ENTRY_BEYOND, [2] = ENTRY_BEYOND, [3] = ENTRY_BEYOND, [4] = ENTRY_BEYOND | ENTRY_LARGE },
-	.reserved_large = { [2] = 0x1fe000, [3] = 0x3fffe000 },
+	.levels = 4, .entry_shift = 3,
+	.level = { [1] = { .shift = 12, .reserved = ENTRY_BEYOND },
+		   [2] = { .shift = 21, .large = ENTRY_LARGE, .reserved = ENTRY_BEYOND, .reserved_large = 0x1fe000 },
+		   [3] = { .shift = 30, .large = ENTRY_LARGE, .reserved = ENTRY_BEYOND, .reserved_large = 0x3fffe000 },
+		   [4] = { .shift = 39, .reserved = ENTRY_BEYOND | ENTRY_LARGE } },
 };
 
 /* One walk under way. */
@@ -71,49 +86,44 @@ static u32 fault_code(const struct way *way)
 static err_t read_entry(const struct way *way, gpa_t slot, u64 *entry)
 {
 	const struct vcpu_config *config = &way->v->config;
+	u32 shift = way->paging->entry_shift;
 	void *pointer;
-	err_t error = mm_reach(config->mm, config->index, slot, way->paging->entry_bytes, MM_READ, &pointer);
+	err_t error = mm_reach(config->mm, config->index, slot, 1U << shift, MM_READ, &pointer);
 
 	if (error)
 		return error;
-	*entry = way->paging->entry_bytes == 8 ? __atomic_load_n((u64 *)pointer, __ATOMIC_ACQUIRE)
-					       : __atomic_load_n((u32 *)pointer, __ATOMIC_ACQUIRE);
+	*entry = shift == 3 ? __atomic_load_n((u64 *)pointer, __ATOMIC_ACQUIRE) : __atomic_load_n((u32 *)pointer, __ATOMIC_ACQUIRE);
 	return OK;
 }
 
-static bool is_large(const struct way *way, u64 entry, u32 level)
+static gpa_t slot_of(const struct paging *paging, gpa_t table, const struct paging_level *row, u64 linear)
 {
-	if (!(entry & ENTRY_LARGE) || !(way->paging->large & BIT(level)))
-		return false;
-	return way->paging->entry_bytes == 8 || (way->cr4 & CR4_PSE);
-}
+	u32 scale = paging->entry_shift;
 
-static bool is_reserved(const struct way *way, u64 entry, u32 level, bool large)
-{
-	u64 reserved = way->paging->reserved[level] | (large ? way->paging->reserved_large[level] : 0);
-
-	return (entry & reserved) || ((entry & ENTRY_NX) && !way->nx);
+	return (gpa_t){ table.a + (linear >> (row->shift - scale) & (PAGE_SIZE - 1ULL) >> scale << scale) };
 }
 
 static err_t go_down(struct way *way, u64 linear, gpa_t table, u32 *fault)
 {
 	const struct paging *paging = way->paging;
+	u64 no_nx = way->nx ? 0 : ENTRY_NX;
 
 	for (u32 level = paging->levels;; level--) {
-		u32 shift = PAGE_SHIFT + paging->index_bits * (level - 1);
-		gpa_t slot = { table.a + (linear >> shift & (BIT(paging->index_bits) - 1)) * paging->entry_bytes };
+		CHECK(level >= 1 && level <= WALK_LEVELS);
+		const struct paging_level *row = &paging->level[level];
+		gpa_t slot = slot_of(paging, table, row, linear);
 		u64 entry;
 		err_t error = read_entry(way, slot, &entry);
 
 		if (error)
 			return error;
-		bool large = is_large(way, entry, level);
+		u64 large = entry & row->large;
 
 		*fault = 0;
 		if (!(entry & ENTRY_PRESENT))
 			return E_INVALID;
 		*fault = FAULT_PRESENT | FAULT_RESERVED;
-		if (is_reserved(way, entry, level, large))
+		if (entry & (row->reserved | no_nx | (large ? row->reserved_large : 0)))
 			return E_INVALID;
 		way->rights &= entry;
 		way->denied |= entry;
@@ -147,10 +157,10 @@ static bool is_allowed(const struct way *way)
 static u64 leaf_address(const struct way *way, u64 linear)
 {
 	u64 leaf = way->seen[way->level];
-	u64 within = BIT(PAGE_SHIFT + way->paging->index_bits * (way->level - 1)) - 1;
+	u64 within = BIT(way->paging->level[way->level].shift) - 1;
 	u64 frame = leaf & ENTRY_ADDRESS & ~within;
 
-	if (way->paging->entry_bytes == 4 && way->level == 2)
+	if (way->paging == &paging_32_pse && way->level == 2)
 		frame |= (leaf >> 13 & 0xff) << 32;
 	return frame | (linear & within);
 }
@@ -168,8 +178,9 @@ static err_t gather_marks(const struct way *way, struct walk *walk)
 {
 	const struct vcpu_config *config = &way->v->config;
 
-	walk->entry_bytes = way->paging->entry_bytes;
+	walk->entry_bytes = 1U << way->paging->entry_shift;
 	for (u32 level = way->paging->levels; level >= way->level; level--) {
+		CHECK(walk->marks < WALK_LEVELS);
 		struct walk_entry *mark = &walk->mark[walk->marks];
 
 		mark->missing = missing_flags(way, level);
@@ -228,7 +239,10 @@ static err_t start(struct way *way, u64 linear, gpa_t *table)
 
 	*table = (gpa_t){ vmcs_read(GUEST_CR3) & ENTRY_ADDRESS };
 	way->nx = (efer & EFER_NXE) && (way->cr4 & CR4_PAE);
-	way->paging = efer & EFER_LMA ? &paging_4 : way->cr4 & CR4_PAE ? &paging_pae : &paging_32;
+	way->paging = efer & EFER_LMA	      ? &paging_4
+		      : way->cr4 & CR4_PAE ? &paging_pae
+		      : way->cr4 & CR4_PSE ? &paging_32_pse
+					   : &paging_32;
 	if (way->paging != &paging_pae)
 		return OK;
 	u64 pdpte = vmcs_read(((struct vmcs_64){ GUEST_PDPTE0.encoding + 2 * (u32)(linear >> 30 & 3) }));
@@ -239,14 +253,20 @@ static err_t start(struct way *way, u64 linear, gpa_t *table)
 
 err_t walk_find(struct vcpu *v, gva_t linear, u32 access, struct walk *walk)
 {
-	struct way way = { .v = v, .cr0 = vcpu_cr0(), .cr4 = vcpu_cr4(), .access = access, .rights = ~0ULL };
+	struct way way; /* its arrays are filled on the way down */
 	gpa_t table;
 	u32 fault = 0;
 
 	walk->marks = 0;
 	walk->address = (gpa_t){ linear.a };
+	way.cr0 = vcpu_cr0();
 	if (!(way.cr0 & CR0_PG))
 		return OK;
+	way.v = v;
+	way.cr4 = vcpu_cr4();
+	way.access = access;
+	way.rights = ~0ULL;
+	way.denied = 0;
 	err_t error = start(&way, linear.a, &table);
 
 	if (!error)
