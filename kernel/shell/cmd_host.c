@@ -47,10 +47,10 @@ enum cmd_result cmd_help(struct cmd *cmd)
 				  cmd->argc > 1 ? " " : "", cmd->argc > 1 ? cmd->argv[1] : "");
 			return CMD_DONE;
 		}
-		out_table(cmd->out, "commands", help_fields, ARRAY_SIZE(help_fields));
+		out_table(cmd->out, "commands");
 	}
 	if (cmd->cursor == command_count) {
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, NULL);
 		out_line(cmd->out, "--json behind a command's name: exactly one JSON object on one line.");
 		return CMD_DONE;
 	}
@@ -98,10 +98,10 @@ enum cmd_result cmd_cpu(struct cmd *cmd)
 	if (cmd->phase++ == 0) {
 		out_line(cmd->out, "TSC: %llu kHz", tsc_khz);
 		out_number(cmd->out, "tsc_khz", tsc_khz);
-		out_table(cmd->out, "cpus", cpu_fields, ARRAY_SIZE(cpu_fields));
+		out_table(cmd->out, "cpus");
 	}
 	if (cmd->cursor == cpu_count) {
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, NULL);
 		return CMD_DONE;
 	}
 	u32 cpu = (u32)cmd->cursor++;
@@ -146,7 +146,7 @@ static bool begin_trace(struct cmd *cmd)
 	cmd->number[0] = TRACE_DEFAULT;
 	if (cmd->argc > 0 && !cmd_number(cmd, 0, "events", 1, TRACE_EVENTS, &cmd->number[0]))
 		return false;
-	out_table(cmd->out, "events", trace_fields, ARRAY_SIZE(trace_fields));
+	out_table(cmd->out, "events");
 	begin_cpu(cmd);
 	return true;
 }
@@ -162,7 +162,7 @@ enum cmd_result cmd_trace(struct cmd *cmd)
 			begin_cpu(cmd);
 			return CMD_AGAIN;
 		}
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, "no events");
 		return CMD_DONE;
 	}
 	u32 cpu = (u32)cmd->number[1];

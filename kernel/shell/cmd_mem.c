@@ -66,11 +66,11 @@ enum cmd_result cmd_mem(struct cmd *cmd)
 
 	if (cmd->phase++ == 0) {
 		show_machine(cmd->out);
-		out_table(cmd->out, "vms", vm_fields, ARRAY_SIZE(vm_fields));
+		out_table(cmd->out, "vms");
 		return CMD_AGAIN;
 	}
 	if (cmd->cursor == vm_count) {
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, "no VMs are configured");
 		return CMD_DONE;
 	}
 	vm_info(vm_get((u32)cmd->cursor++), &info);

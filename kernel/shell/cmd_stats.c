@@ -60,10 +60,10 @@ enum cmd_result cmd_stats(struct cmd *cmd)
 	if (cmd->phase++ == 0) {
 		if (cmd->vm)
 			out_member(cmd->out, "vm", vm_config(cmd->vm)->name, true);
-		out_table(cmd->out, "exits", fields, ARRAY_SIZE(fields));
+		out_table(cmd->out, "exits");
 	}
 	if (cmd->cursor == EXIT_REASONS) {
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, "no exits");
 		return CMD_DONE;
 	}
 	add_next(cmd);

@@ -54,9 +54,9 @@ enum cmd_result cmd_vm_list(struct cmd *cmd)
 	struct row row;
 
 	if (cmd->phase++ == 0)
-		out_table(cmd->out, "vms", list_fields, ARRAY_SIZE(list_fields));
+		out_table(cmd->out, "vms");
 	if (cmd->cursor == vm_count) {
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, "no VMs are configured");
 		return CMD_DONE;
 	}
 	look(&row, vm_get((u32)cmd->cursor++));
@@ -77,8 +77,8 @@ static const struct out_field info_fields[] = {
 	FIELD("autostart", "autostart", OUT_TEXT, 0, autostart),
 	FIELD("uptime_ns", "uptime", OUT_NS, 0, info.uptime_ns),
 	FIELD("vcpus", "vCPUs", OUT_U32, 0, info.vcpus),
-	PAGES(max, "memory, max"),
-	PAGES(min, "min"),
+	PAGES(max, "memory max"),
+	PAGES(min, "memory min"),
 	FIELD("memory.shares", "shares", OUT_U64, 0, info.memory.shares),
 	PAGES(resident, "resident"),
 	FIELD("memory.private", "private", OUT_PAGES, 0, info.memory.private_),
@@ -111,7 +111,7 @@ static bool show_cmdline(struct cmd *cmd)
 	u32 length = (u32)strlen(text);
 
 	out_member(cmd->out, "cmdline", text, true);
-	if (!cmd->out->json) {
+	if (!cmd->out->json && length > 0) {
 		out_raw(cmd->out, "command line: ", sizeof("command line: ") - 1);
 		out_escaped(cmd->out, text, (u32)min_u64(length, CONFIG_CMDLINE_BYTES / 2));
 		out_raw(cmd->out, length > CONFIG_CMDLINE_BYTES / 2 ? "...\r\n" : "\r\n", length > CONFIG_CMDLINE_BYTES / 2 ? 5 : 2);
@@ -137,13 +137,13 @@ static bool show_vcpus(struct cmd *cmd)
 	struct vm_info info;
 
 	vm_info(cmd->vm, &info);
-	out_table(cmd->out, "vcpu", vcpu_fields, ARRAY_SIZE(vcpu_fields));
+	out_table(cmd->out, "vcpu");
 	for (u32 i = 0; i < info.vcpus && info.vcpu[i].state; i++) {
 		struct vcpu_row row = { i, info.vcpu[i].cpu, info.vcpu[i].state, info.vcpu[i].run_ns };
 
 		out_row(cmd->out, vcpu_fields, ARRAY_SIZE(vcpu_fields), &row);
 	}
-	out_table_end(cmd->out);
+	out_table_end(cmd->out, NULL);
 	return true;
 }
 
@@ -171,9 +171,9 @@ static bool show_exits(struct cmd *cmd)
 	struct exit_stat stat;
 
 	if (cmd->cursor == 0)
-		out_table(cmd->out, "exits", exit_fields, ARRAY_SIZE(exit_fields));
+		out_table(cmd->out, "exits");
 	if (cmd->cursor == EXIT_REASONS) {
-		out_table_end(cmd->out);
+		out_table_end(cmd->out, NULL);
 		return true;
 	}
 	vm_exit_stat(cmd->vm, (u32)cmd->cursor++, &stat);

@@ -28,6 +28,7 @@ struct out {
 	u32 has_member;       /* one bit a level */
 	u32 is_array;         /* one bit a level */
 	u32 name_width;       /* of columns that hold a VM's name */
+	bool heading;         /* the open table has its heading */
 	struct out_decoder decoder;
 };
 
@@ -80,8 +81,8 @@ struct out_field {
 	size_t offset;      /* of the value in the row */
 };
 
-void out_table(struct out *out, const char *key, const struct out_field *fields, u32 count); /* heading; opens the array */
+void out_table(struct out *out, const char *key); /* opens the array */
 void out_row(struct out *out, const struct out_field *fields, u32 count, const void *row);
-void out_table_end(struct out *out);
-/* One row, a line a field ("label: value"); in JSON members of the open object. */
+void out_table_end(struct out *out, const char *none); /* a table without rows says this in text; NULL: nothing */
+/* One row, a line a field ("label: value"), empty texts left out; in JSON members of the open object. */
 void out_record(struct out *out, const struct out_field *fields, u32 count, const void *row);

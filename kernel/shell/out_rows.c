@@ -183,11 +183,20 @@ static void put_line(struct out *out, char *line)
 	out_line(out, "%s", line);
 }
 
-void out_table(struct out *out, const char *key, const struct out_field *fields, u32 count)
+void out_table(struct out *out, const char *key)
+{
+	out->heading = false;
+	out_array(out, key);
+}
+
+/* With the first row. */
+static void heading(struct out *out, const struct out_field *fields, u32 count)
 {
 	char line[OUT_LINE_BYTES] = "";
 
-	out_array(out, key);
+	if (out->heading)
+		return;
+	out->heading = true;
 	for (u32 i = 0; i < count; i++)
 		if (fields[i].head)
 			cell(line, out, &fields[i], fields[i].head);
@@ -205,6 +214,7 @@ void out_row(struct out *out, const struct out_field *fields, u32 count, const v
 		out_close(out);
 		return;
 	}
+	heading(out, fields, count);
 	for (u32 i = 0; i < count; i++) {
 		if (!fields[i].head)
 			continue;
@@ -214,9 +224,20 @@ void out_row(struct out *out, const struct out_field *fields, u32 count, const v
 	put_line(out, line);
 }
 
-void out_table_end(struct out *out)
+void out_table_end(struct out *out, const char *none)
 {
 	out_close(out);
+	if (!out->heading && none)
+		out_line(out, "%s", none);
+}
+
+static u32 longest_label(const struct out_field *fields, u32 count)
+{
+	size_t longest = 0;
+
+	for (u32 i = 0; i < count; i++)
+		longest = max_u64(longest, fields[i].head ? strlen(fields[i].head) : 0);
+	return (u32)longest;
 }
 
 void out_record(struct out *out, const struct out_field *fields, u32 count, const void *row)
@@ -227,10 +248,16 @@ void out_record(struct out *out, const struct out_field *fields, u32 count, cons
 		json_fields(out, fields, count, row);
 		return;
 	}
+	int width = (int)longest_label(fields, count) + 2;
+
 	for (u32 i = 0; i < count; i++) {
+		char label[40];
+
 		if (!fields[i].head)
 			continue;
 		kinds[fields[i].kind].text(value, value_of(&fields[i], row));
-		out_line(out, "%s: %s", fields[i].head, value);
+		format(label, sizeof(label), "%s:", fields[i].head);
+		if (value[0])
+			out_line(out, "%-*s%s", width, label, value);
 	}
 }

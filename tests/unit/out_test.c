@@ -143,23 +143,36 @@ static void rows_are_columns_in_text(void **state)
 {
 	(void)state;
 	begin(false);
-	out_table(&out, "rows", fields, ARRAY_SIZE(fields));
+	out_table(&out, "rows");
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 		out_row(&out, fields, ARRAY_SIZE(fields), &rows[i]);
-	out_table_end(&out);
+	out_table_end(&out, "none");
 	assert_string_equal(end(), "NAME    COUNT   BYTES   PAGES      TIME  ACTIVE  ADDRESS   WHY\r\n"
 				   "web1        7    1.5K    128M    1.234s   12.5%  0xfee00000  a \"b\"\r\n"
 				   "x           0       0       0    0.000s  100.0%  0x0\r\n");
+}
+
+static void a_table_without_rows_says_so(void **state)
+{
+	(void)state;
+	begin(false);
+	out_table(&out, "rows");
+	out_table_end(&out, "no rows");
+	assert_string_equal(end(), "no rows\r\n");
+	begin(true);
+	out_table(&out, "rows");
+	out_table_end(&out, "no rows");
+	assert_string_equal(end(), "{\"rows\": []}\r\n");
 }
 
 static void rows_are_an_array_of_objects_in_json(void **state)
 {
 	(void)state;
 	begin(true);
-	out_table(&out, "rows", fields, ARRAY_SIZE(fields));
+	out_table(&out, "rows");
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 		out_row(&out, fields, ARRAY_SIZE(fields), &rows[i]);
-	out_table_end(&out);
+	out_table_end(&out, "none");
 	out_line(&out, "text says nothing here");
 	assert_string_equal(end(), "{\"rows\": [{\"name\": \"web1\", \"count\": 7, \"memory\": {\"bytes\": 1536, \"pages\": 134217728}, "
 				   "\"clock\": {\"time\": 1234567890}, \"active\": 0.125, \"address\": \"0xfee00000\", \"hidden\": 7, "
@@ -173,7 +186,7 @@ static void a_record_is_lines_in_text_and_members_in_json(void **state)
 	(void)state;
 	begin(false);
 	out_record(&out, fields, 3, &rows[0]);
-	assert_string_equal(end(), "NAME: web1\r\nCOUNT: 7\r\nBYTES: 1.5K\r\n");
+	assert_string_equal(end(), "NAME:  web1\r\nCOUNT: 7\r\nBYTES: 1.5K\r\n");
 	begin(true);
 	out_record(&out, fields, 3, &rows[0]);
 	out_number(&out, "more", 1);
@@ -242,6 +255,7 @@ int main(void)
 		cmocka_unit_test(a_sequence_that_comes_in_pieces_is_one_character),
 		cmocka_unit_test(any_bytes_give_valid_json_and_plain_text),
 		cmocka_unit_test(rows_are_columns_in_text),
+		cmocka_unit_test(a_table_without_rows_says_so),
 		cmocka_unit_test(rows_are_an_array_of_objects_in_json),
 		cmocka_unit_test(a_record_is_lines_in_text_and_members_in_json),
 		cmocka_unit_test(sizes_are_short_and_never_round_up),

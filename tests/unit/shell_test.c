@@ -95,7 +95,7 @@ static void mem_has_the_machine_and_each_vm(void **state)
 				  "\"shares\": 1280, \"target\": 134217728, \"resident\": 0, \"shared\": 0, \"saved\": 0, "
 				  "\"ballooned\": 0, \"swapped\": 0, \"compressed\": 0, ");
 	expect_json("mem --json", "\"active\": 0.125}");
-	assert_non_null(strstr(fake_command("mem"), "total: 256M\r\nfree: 234M\r\noverhead: 5.8M\r\n"));
+	assert_non_null(strstr(fake_command("mem"), "total:                  256M\r\nfree:                   234M\r\noverhead:               5.8M\r\n"));
 }
 
 static void audit_says_ok_or_what_is_broken(void **state)
