@@ -118,7 +118,7 @@ enum { TRACE_DEFAULT = 20 };
 
 struct trace_row {
 	u32 cpu;
-	u64 number, time_ns;
+	u64 number, tsc;
 	const char *kind;
 	u64 a, b;
 };
@@ -126,7 +126,7 @@ struct trace_row {
 static const struct out_field trace_fields[] = {
 	{ "cpu", "CPU", OUT_U32, 3, offsetof(struct trace_row, cpu) },
 	{ "number", "NUMBER", OUT_U64, 10, offsetof(struct trace_row, number) },
-	{ "tsc", "TSC", OUT_U64, 16, offsetof(struct trace_row, time_ns) },
+	{ "tsc", "TSC", OUT_U64, 16, offsetof(struct trace_row, tsc) },
 	{ "event", "EVENT", OUT_TEXT, 9, offsetof(struct trace_row, kind) },
 	{ "a", "A", OUT_HEX, 18, offsetof(struct trace_row, a) },
 	{ "b", "B", OUT_HEX, 18, offsetof(struct trace_row, b) },

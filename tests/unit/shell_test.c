@@ -128,6 +128,19 @@ static void stats_of_one_vm_and_summed(void **state)
 			       "\"median_cycles\": 50, \"p99_cycles\": 50}]}\r\n");
 }
 
+static void trace_and_cpu_are_tables(void **state)
+{
+	(void)state;
+	begin();
+	expect("trace 2", "CPU      NUMBER               TSC  EVENT      A                   B\r\n"
+			  "  0        1998              2998  kick       0x7ce               0x0\r\n"
+			  "  0        1999              2999  kick       0x7cf               0x0\r\n");
+	expect("trace 1 --json", "{\"events\": [{\"cpu\": 0, \"number\": 1999, \"tsc\": 2999, \"event\": \"kick\", "
+				 "\"a\": \"0x7cf\", \"b\": \"0x0\"}]}\r\n");
+	expect("cpu --json", "{\"tsc_khz\": 1000000, \"cpus\": [{\"cpu\": 0, \"apic_id\": 0, \"steps\": 0, "
+			     "\"longest_step_ns\": 0, \"longest_step_place\": \"\"}]}\r\n");
+}
+
 static void every_command_with_json_gives_one_object_on_one_line(void **state)
 {
 	static const char *const lines[] = {
@@ -375,6 +388,26 @@ static void output_waits_for_a_full_wire_and_nothing_is_lost_or_reordered(void *
 	fake_shell_run(60000);
 	assert_string_equal(fake_output(), whole);
 	assert_in_range(fake_shell.most_in_a_step, 1, 2 * 4096);
+}
+
+static void an_interrupted_answer_is_still_one_object(void **state)
+{
+	(void)state;
+	begin();
+	for (u32 i = 0; i < 3000; i++)
+		fake_print(0, "an unfinished line ");
+	fake_shell.wire_speed = 100;
+	fake_send("vm log web1 --json\r");
+	fake_shell_run(300);
+	fake_send("\x03");
+	fake_shell_run(60000);
+	const char *out = fake_output();
+	const char *answer = strchr(out, '\n') + 1;
+	const char *end = strstr(answer, "\r\n" PROMPT);
+
+	assert_non_null(end);
+	assert_true(json_is_valid(answer, (u32)(end - answer)));
+	assert_in_range(end - answer, 100, 20000);
 }
 
 /* ---- a guest's console ---- */
@@ -626,6 +659,7 @@ int main(void)
 		cmocka_unit_test(mem_has_the_machine_and_each_vm),
 		cmocka_unit_test(audit_says_ok_or_what_is_broken),
 		cmocka_unit_test(stats_of_one_vm_and_summed),
+		cmocka_unit_test(trace_and_cpu_are_tables),
 		cmocka_unit_test(every_command_with_json_gives_one_object_on_one_line),
 		cmocka_unit_test(errors_say_what_is_wrong_and_what_is_valid),
 		cmocka_unit_test(help_is_complete_and_shows_usage),
@@ -642,6 +676,7 @@ int main(void)
 		cmocka_unit_test(four_kib_sent_ahead_of_a_busy_console_are_all_kept),
 		cmocka_unit_test(cursor_keys_history_and_completion_reach_the_command),
 		cmocka_unit_test(output_waits_for_a_full_wire_and_nothing_is_lost_or_reordered),
+		cmocka_unit_test(an_interrupted_answer_is_still_one_object),
 		cmocka_unit_test(a_guest_cannot_forge_a_prompt_or_a_result),
 		cmocka_unit_test(send_types_the_rest_of_the_line_verbatim_and_enter),
 		cmocka_unit_test(attaching_shows_the_ring_and_consumes_nothing),
