@@ -176,6 +176,7 @@ err_t vm_vcpus_create(struct vm *vm)
 		struct vm_vcpu *v = &vm->vcpus[i];
 		struct vcpu_config config = {
 			.index = i,
+			.vcpus = vm->config.vcpus,
 			.vm_id = vm->id,
 			.mm = vm_mm(vm),
 			.ept = &vm->space->ept,

@@ -83,7 +83,7 @@ static bool take_notices(struct vcpu *v)
 	if (notices & NOTICE_STATE)
 		switch_reload_extended(v);
 	if (notices & NOTICE_TSC)
-		vmcs_write(TSC_OFFSET, v->tsc_offset);
+		vmcs_write(TSC_OFFSET, v->tsc_offset + v->soft.tsc_adjust);
 	if (notices & NOTICE_NMI)
 		v->nmi_pending = true;
 	if (notices & NOTICE_CLOCK)
@@ -153,10 +153,15 @@ enum vcpu_outcome vcpu_run(struct vcpu *v, u64 slice_end, const volatile u32 *yi
 			return VCPU_HALTED;
 	}
 	arrive(v, vmx_cpu());
+	pvclock_came_back(v);
 	if (v->waits_for_sipi && !life_sipi(v))
 		return VCPU_WAIT_SIPI;
 	v->halted = false;
 	vcpu_note(v, NOTICE_INTERRUPT);
 	set_slice(slice_end);
-	return run(v, slice_end, yield);
+	enum vcpu_outcome outcome = run(v, slice_end, yield);
+
+	if (outcome == VCPU_YIELD || outcome == VCPU_SUSPENDED)
+		pvclock_left(v);
+	return outcome;
 }

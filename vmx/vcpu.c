@@ -51,6 +51,16 @@ err_t vcpu_init(struct vcpu *v, const struct vcpu_config *config)
 	if (error)
 		return error;
 	v->config = *config;
+	cpuid_build(&v->cpuid, &(struct cpuid_facts){
+		.ask = cpuid,
+		.xcr0 = vmx_caps.xcr0,
+		.rdtscp = vmx_has(CONTROL_CPU2, CPU2_RDTSCP),
+		.invpcid = vmx_has(CONTROL_CPU2, CPU2_INVPCID),
+		.identity = config->identity,
+		.vcpu = config->index,
+		.vcpus = config->vcpus,
+		.tsc_khz = config->tsc_khz,
+	});
 	v->vm_id = config->vm_id;
 	v->cpu = -1;
 	v->guards = config->mitigations ? mitigations_in_force() : 0;

@@ -7,6 +7,7 @@
 #include "devices/bus.h"
 #include "kernel/lib/types.h"
 #include "mm/mm.h"
+#include "vmx/cpuid.h"
 #include "vmx/soft.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
@@ -93,6 +94,7 @@ struct vcpu {
 	struct exit_cycles *cycles;
 
 	struct vcpu_config config; /* .mm, .pc, .index, .tsc_khz, .identity … */
+	struct cpuid_table cpuid;
 	struct vcpu_soft soft;
 	u64 tsc_offset;         /* guest TSC = host TSC + this */
 	u64 xcr0;

@@ -41,6 +41,7 @@ struct vcpu; /* one per virtual CPU; its storage is the caller's: vcpu_pages() c
 
 struct vcpu_config {
 	u32 index;
+	u32 vcpus;        /* of the VM */
 	u32 vm_id;
 	struct mm_vm *mm;
 	struct ept *ept;

@@ -12,6 +12,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef unsigned long long u64; /* so that %llu prints it everywhere */
+typedef int8_t s8;
 typedef int32_t s32;
 typedef long long s64;
 

@@ -97,6 +97,7 @@ enum msr {
 	MSR_MTRR_DEF_TYPE = 0x2ff,
 	MSR_TSC_DEADLINE = 0x6e0,
 	MSR_X2APIC = 0x800, /* + register offset / 16 */
+	MSR_X2APIC_EOI = 0x80b,
 	MSR_XSS = 0xda0,
 	MSR_EFER = 0xc0000080,
 	MSR_STAR = 0xc0000081,

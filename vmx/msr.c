@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RDMSR and WRMSR that exit.  An answer is #GP, a wait (nothing has changed then), or done. */
+#include "vmx/msr.h"
+#include "vmx/caps.h"
+#include "vmx/exit.h"
+#include "vmx/machine.h"
+#include "vmx/msr_rows.h"
+#include <string.h>
+
+/* ---- the table ---- */
+
+static err_t none(struct vcpu *v, u32 msr, u64 *value)
+{
+	(void)v, (void)msr, (void)value;
+	return E_INVALID;
+}
+
+enum { EXITS, DIRECT, DIRECT_RDTSCP };
+
+static const struct msr_row {
+	u32 first, last;
+	u32 direct;
+	msr_answer *read, *write;
+	const char *name, *why;
+} rows[] = {
+#define MSR(first_, last_, name_, direct_, read_, write_, why_)                                                        \
+	{ .first = first_, .last = last_, .direct = direct_, .read = read_, .write = write_, .name = #name_, .why = why_ },
+#include "vmx/msr.def"
+#undef MSR
+};
+
+/* Rows are sorted: halve until one is left. */
+static const struct msr_row *find(u32 msr)
+{
+	u32 low = 0;
+
+	for (u32 count = ARRAY_SIZE(rows); count > 1;) {
+		u32 half = count / 2;
+
+		low += msr >= rows[low + half].first ? half : 0;
+		count -= half;
+	}
+	return msr >= rows[low].first && msr <= rows[low].last ? &rows[low] : NULL;
+}
+
+/* ---- exits ---- */
+
+static enum exit_action outcome(struct vcpu *v, err_t error)
+{
+	if (error == E_INVALID)
+		return vcpu_inject_exception(v, VECTOR_GP, 0);
+	return vcpu_wait_for(v, error, "a page that an MSR names");
+}
+
+enum exit_action msr_read_exit(struct vcpu *v)
+{
+	u32 msr = (u32)v->regs.rcx;
+	const struct msr_row *row = find(msr);
+	u64 value = 0;
+	err_t error = row ? row->read(v, msr, &value) : E_INVALID;
+
+	if (__builtin_expect(error != OK, 0))
+		return outcome(v, error);
+	v->regs.rax = (u32)value;
+	v->regs.rdx = value >> 32;
+	return EXIT_ADVANCE;
+}
+
+enum exit_action msr_write_exit(struct vcpu *v)
+{
+	u32 msr = (u32)v->regs.rcx;
+	u64 value = v->regs.rdx << 32 | (u32)v->regs.rax;
+	/* The two that a busy guest writes most, before the search. */
+	if (msr == MSR_X2APIC_EOI && pc_msr_write(v->config.pc, v->config.index, msr, value) == OK)
+		return EXIT_ADVANCE;
+	const struct msr_row *row = msr == MSR_TSC_DEADLINE ? NULL : find(msr);
+	err_t error = row ? row->write(v, msr, &value) : E_INVALID;
+
+	if (msr == MSR_TSC_DEADLINE)
+		error = write_deadline(v, msr, &value);
+	if (__builtin_expect(error != OK, 0))
+		return outcome(v, error);
+	return EXIT_ADVANCE;
+}
+
+/* ---- the bitmap: reads of low MSRs, reads of high ones, writes of low ones, writes of high ones ---- */
+
+enum { LOW_END = 0x2000, BITMAP_BYTES = 1024, WRITES = 2 * BITMAP_BYTES };
+#define HIGH_BASE 0xc0000000U
+
+static void let_through(u8 bitmap[PAGE_SIZE], u32 msr)
+{
+	u32 bit = msr < LOW_END ? msr : msr - HIGH_BASE;
+	u32 base = msr < LOW_END ? 0 : BITMAP_BYTES;
+
+	CHECK(bit < LOW_END);
+	bitmap[base + bit / 8] &= (u8) ~(1U << bit % 8);
+	bitmap[base + WRITES + bit / 8] &= (u8) ~(1U << bit % 8);
+}
+
+void msr_make_bitmap(u8 bitmap[PAGE_SIZE], bool rdtscp)
+{
+	memset(bitmap, 0xff, PAGE_SIZE);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].direct == DIRECT || (rows[i].direct == DIRECT_RDTSCP && rdtscp))
+			for (u32 msr = rows[i].first; msr <= rows[i].last; msr++)
+				let_through(bitmap, msr);
+}
+
+void msr_fill_bitmap(u8 bitmap[PAGE_SIZE])
+{
+	CHECK(rows[0].why[0] && rows[0].name[0]);
+	msr_make_bitmap(bitmap, vmx_has(CONTROL_CPU2, CPU2_RDTSCP));
+}
