@@ -165,6 +165,8 @@ static enum exit_action through_stack(struct vcpu *v, const struct insn *insn, c
 
 	if (action != EXIT_ADVANCE)
 		return action;
+	if (!span_touches_device(operand) && !span_touches_device(&stack))
+		return EXIT_RESUME;
 	if (!span_mark(operand) || !span_mark(&stack))
 		return EXIT_RESUME;
 	span_write(v, push ? &stack : operand, span_read(v, push ? operand : &stack));
@@ -190,11 +192,11 @@ static enum exit_action emulate_plain(struct vcpu *v, const struct insn *insn, g
 
 	if (action != EXIT_ADVANCE)
 		return action;
+	if (insn->op == OP_PUSH || insn->op == OP_POP)
+		return through_stack(v, insn, &span);
 	/* Another instruction than the one that exited, or another mapping: the processor does it itself. */
 	if (!span_touches_device(&span))
 		return EXIT_RESUME;
-	if (insn->op == OP_PUSH || insn->op == OP_POP)
-		return through_stack(v, insn, &span);
 	if (!span_mark(&span))
 		return EXIT_RESUME;
 	act(v, insn, &span);

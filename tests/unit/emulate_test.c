@@ -102,6 +102,36 @@ static void absolute_addresses_are_as_wide_as_addresses(void **state)
 	assert_int_equal(device_at(0x10, 4), 0xab00);
 }
 
+static void fs_and_gs_have_bases_in_64_bit_code(void **state)
+{
+	(void)state;
+	fake_guest(VCPU_LONG64);
+	FAKE_BYTES(0x65, 0x88, 0x01); /* mov gs:[rcx], al */
+	vmcs_write(GUEST_GS_BASE, FAKE_DEVICE);
+	V->regs.rcx = 0x33;
+	V->regs.rax = 0x7e;
+	done(0, FAKE_WRITE, 3);
+	assert_int_equal(device_at(0x33, 1), 0x7e);
+	FAKE_BYTES(0x3e, 0x88, 0x01); /* ds: has none */
+	vmcs_write(GUEST_DS_BASE, 0x1000);
+	V->regs.rcx = FAKE_DEVICE + 0x34;
+	done(FAKE_DEVICE + 0x34, FAKE_WRITE, 3);
+	assert_int_equal(device_at(0x34, 1), 0x7e);
+}
+
+static void a_stack_in_a_device_is_pushed_to(void **state)
+{
+	(void)state;
+	fake_guest(VCPU_LONG64);
+	FAKE_BYTES(0xff, 0x37); /* push [rdi] */
+	V->regs.rdi = 0x8000;
+	fake_entry(0x8000, 0x1122334455667788);
+	vmcs_write(GUEST_RSP, FAKE_DEVICE + 0x20);
+	done(0, FAKE_WRITE, 2);
+	assert_int_equal(device_at(0x18, 8), 0x1122334455667788);
+	assert_int_equal(vmcs_read(GUEST_RSP), FAKE_DEVICE + 0x18);
+}
+
 static void rf_ends_with_the_instruction(void **state)
 {
 	static const u8 codes[][4] = { { 0x89, 0x07 }, { 0xf3, 0xab }, { 0xff, 0x37 } };
@@ -311,7 +341,7 @@ static void code_tables_and_event_delivery_in_device_memory_end_the_vm(void **st
 
 static void code_that_changed_meanwhile_is_run_by_the_processor(void **state)
 {
-	static const u8 codes[][4] = { { 0x89, 0xc7 }, { 0x89, 0x06 }, { 0xa5 } };
+	static const u8 codes[][4] = { { 0x89, 0xc7 }, { 0x89, 0x06 }, { 0xa5 }, { 0xff, 0x36 } };
 
 	(void)state;
 	for (u32 i = 0; i < ARRAY_SIZE(codes); i++) {
@@ -431,6 +461,8 @@ int main(void)
 		cmocka_unit_test(a_lapic_write_writes_the_device_once_and_reads_nothing),
 		cmocka_unit_test(rip_relative_addresses_count_from_the_next_instruction),
 		cmocka_unit_test(absolute_addresses_are_as_wide_as_addresses),
+		cmocka_unit_test(fs_and_gs_have_bases_in_64_bit_code),
+		cmocka_unit_test(a_stack_in_a_device_is_pushed_to),
 		cmocka_unit_test(rf_ends_with_the_instruction),
 		cmocka_unit_test(whatever_suspends_has_changed_nothing_and_is_done_once_later),
 		cmocka_unit_test(an_operand_half_in_memory_half_in_a_device_goes_to_both),

@@ -58,7 +58,7 @@ err_t mm_reach(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum mm_acc
 
 static bool fake_is_device(u64 address, u32 bytes)
 {
-	return address >= FAKE_DEVICE && address + bytes <= FAKE_DEVICE + FAKE_DEVICE_BYTES;
+	return address >= FAKE_DEVICE && address - FAKE_DEVICE <= FAKE_DEVICE_BYTES - bytes;
 }
 
 u64 pc_mmio_read(struct pc *pc, u32 vcpu, gpa_t address, u32 size)
