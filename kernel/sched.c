@@ -210,6 +210,7 @@ void sched_pass(void)
 {
 	struct queue *queue = my_queue();
 
+	cpu_take_interrupts(); /* a guest with interrupts off may hold them back (Bochs), and workers may follow one another */
 	__atomic_store_n(&queue->yield, 0, __ATOMIC_SEQ_CST);
 	take_woken(queue);
 	struct task *task = TAILQ_FIRST(&queue->runnable);

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import emulator  # noqa: E402
 import serial_line  # noqa: E402
 
-BOOT_SECONDS, COMMAND_SECONDS, PANIC_SECONDS = 240, 60, 3
+BOOT_SECONDS, COMMAND_SECONDS, AUDIT_SECONDS, PANIC_SECONDS = 240, 60, 120, 3
 PROMPT = "\n" + serial_line.PROMPT
 DETACH = b"\x1d"  # Ctrl-]
 
@@ -113,7 +113,8 @@ class Console:
     # ---- machines' state ----
 
     def audit(self):
-        assert self.done("audit") == {"audit": "ok"}
+        answer = self.done("audit", AUDIT_SECONDS)
+        assert answer["audit"] == "ok", answer
 
     def free(self):
         return self.done("mem")["machine"]["free"]
