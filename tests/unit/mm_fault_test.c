@@ -24,7 +24,7 @@ static int end(void **state)
 	struct mm_totals totals;
 
 	(void)state;
-	fake_audit();
+	fake_audit_memory();
 	fake_check();
 	fake_vm_end(SLOT);
 	mm_totals(&totals);
@@ -39,7 +39,7 @@ static struct mm_usage usage(void)
 {
 	struct mm_usage all;
 
-	fake_audit();
+	fake_audit_memory();
 	fake_check();
 	mm_vm_usage(fake_vm(SLOT), &all);
 	assert_int_equal(all.max, all.resident + all.ballooned + all.swapped + all.compressed + all.empty);
@@ -86,7 +86,7 @@ static struct mm_history history(u32 page)
 
 	assert_int_equal(mm_history(fake_vm(SLOT), (ppn_t){ page }, &seen), OK);
 	fake_settle_everything();
-	fake_audit();
+	fake_audit_memory();
 	return seen;
 }
 

@@ -48,7 +48,7 @@ static struct mm_usage usage(void)
 	struct mm_usage all;
 
 	fake_check();
-	fake_audit();
+	fake_audit_memory();
 	mm_vm_usage(fake_vm(SLOT), &all);
 	return all;
 }

@@ -533,7 +533,7 @@ static void op_life(u32 cpu)
 	for (u32 i = 0; i < 4 && vms[slot].state == ENDING; i++) {
 		if (mm_vm_release_step(fake_vm(slot)))
 			vms[slot].state = ABSENT;
-		fake_audit();
+		fake_audit_memory();
 	}
 	if (vms[slot].state == ALIVE && fake_random(60) == 0)
 		kill_vm(slot);
@@ -607,7 +607,7 @@ static void check_step(void)
 			check_hold(&holds[cpu]);
 	}
 	fake_check();
-	fake_audit();
+	fake_audit_memory();
 	if (step_number % 256 == 0)
 		compare_all();
 	if (step_number % 2048 == 0)

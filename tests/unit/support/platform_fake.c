@@ -432,7 +432,7 @@ void fake_vm_end(u32 slot)
 	fake_end_steps();
 	for (u32 steps = 0; !mm_vm_release_step(fake_vm(slot)); steps++) {
 		CHECK(steps < 100000);
-		fake_audit();
+		fake_audit_memory();
 	}
 }
 
@@ -741,7 +741,7 @@ u32 fake_audit_findings(char *line, size_t bytes)
 	return audit.findings;
 }
 
-void fake_audit(void)
+void fake_audit_memory(void)
 {
 	char line[160];
 

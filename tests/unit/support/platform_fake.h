@@ -67,6 +67,6 @@ void fake_check(void);
 /* CHECK that every free frame still holds its poison. */
 void fake_check_poison(void);
 /* A whole audit; CHECKs that it finds nothing. */
-void fake_audit(void);
+void fake_audit_memory(void);
 /* The same, collecting what it finds: number of findings, the first line in `line`. */
 u32 fake_audit_findings(char *line, size_t bytes);
