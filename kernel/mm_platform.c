@@ -96,6 +96,8 @@ err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take)
 	struct paging_source source = { take_first, take };
 
 	for (u64 at = offset & ~(u64)(PAGE_SIZE - 1); at < offset + bytes; at += PAGE_SIZE) {
+		if (paging_is_mapped((u64)frame_table + at))
+			continue; /* by an attempt that ended halfway */
 		mpa_t frame;
 		err_t error = take_first(take, &frame);
 

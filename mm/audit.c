@@ -18,6 +18,8 @@ void audit_report(struct audit *audit, const char *text, ...)
 	char line[LINE_BYTES];
 	va_list arguments;
 
+	if (audit->quiet)
+		return;
 	if (audit->public_->findings++ >= MAX_LINES)
 		return;
 	va_start(arguments, text);

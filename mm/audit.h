@@ -4,12 +4,12 @@
 #include "mm/frame.h"
 #include "mm/vm.h"
 
-enum { AUDIT_RESTARTS = 8 };
+enum { AUDIT_RESTARTS = 8, AUDIT_LARGE = TALLIES, AUDIT_TABLES, AUDIT_SUMS };
 
 struct audit_state {
 	union {
 		u64 classes[FRAME_CLASSES];
-		u32 tallies[TALLIES + 1];
+		u32 tallies[AUDIT_SUMS];
 	};
 	u64 generation;
 	u32 phase, restarts;
@@ -20,6 +20,7 @@ struct audit {
 	struct audit_state state;
 	void (*finding)(void *context, const char *line);
 	void *context;
+	bool quiet; /* a round that is repeated: what is wrong with single frames has been said */
 };
 
 void audit_report(struct audit *audit, const char *text, ...) PRINTF(2, 3);
@@ -29,5 +30,5 @@ bool audit_again(struct audit *audit, const char *what);
 bool audit_frames(struct audit *audit);  /* each frame has one state, and its owner agrees */
 bool audit_zones(struct audit *audit);   /* free lists */
 bool audit_blocks(struct audit *audit);  /* each entry is legal, and its frame agrees */
-bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks' */
+bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks'; its queue of debts is whole */
 bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */

@@ -77,7 +77,7 @@ static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
 	struct mm_vm *vm = owner && owner < VM_IDS ? vm_lock_id(owner) : NULL;
 
 	if (!vm) {
-		if (frame_state(mpn) == seen)
+		if (frame_state(mpn) == seen && __atomic_load_n(&frame->owner, __ATOMIC_RELAXED) == owner)
 			audit_report(audit, "frame 0x%x: %s of VM %u, which does not exist", mpn, frame_state_name(seen), owner);
 		return;
 	}
@@ -89,8 +89,8 @@ static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
 
 /* ---- every frame ---- */
 
-/* Returns how many frames were looked at. */
-static u32 check_frame(struct audit *audit, u32 mpn)
+/* Returns how many of the `most` frames from here on were looked at: a free block may go on in the next range. */
+static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 {
 	enum frame_state state = frame_state(mpn);
 	u32 pages = 1;
@@ -109,11 +109,21 @@ static u32 check_frame(struct audit *audit, u32 mpn)
 		check_owned(audit, mpn, state);
 	else if (state == FRAME_SHARED && mpn != frame_zero)
 		audit_report(audit, "frame 0x%x: shared, but not the zero frame", mpn);
+	pages = (u32)min_u64(pages, most);
 	audit->state.classes[frame_class(state)] += pages;
 	return pages;
 }
 
-static void compare(struct audit *audit)
+static bool sums_agree(const struct audit *audit)
+{
+	for (u32 class = 0; class < FRAME_CLASSES; class++) {
+		if (audit->state.classes[class] != frame_count((enum frame_class)class))
+			return false;
+	}
+	return true;
+}
+
+static void report_sums(struct audit *audit)
 {
 	static const char *const names[FRAME_CLASSES] = { "free", "overhead", "private", "shared", "debt" };
 
@@ -132,36 +142,52 @@ static u64 moves(void)
 	return __atomic_load_n(&frame_counts.moves, __ATOMIC_RELAXED);
 }
 
-/* vm_cursor: range; cursor: frame in it. */
+static void check_piece(struct audit *audit, const struct mm_range *range)
+{
+	struct mm_audit *public_ = audit->public_;
+
+	audit->quiet = audit->state.restarts > 0;
+	for (u32 i = 0; i < PIECE_FRAMES && public_->cursor < range->pages;) {
+		u32 next = (u32)public_->cursor;
+		u32 pages = check_frame(audit, range->first.n + next, range->pages - next);
+
+		public_->cursor += pages;
+		i += pages;
+	}
+	audit->quiet = false;
+	if (public_->cursor >= range->pages) {
+		public_->vm_cursor++;
+		public_->cursor = 0;
+	}
+}
+
+/*
+ * vm_cursor: range; cursor: frame in it.  A frame's state and the counter of its class change one after the other, so sums are reported
+ * only if they disagree, unmoved, each of AUDIT_RESTARTS times.
+ */
 bool audit_frames(struct audit *audit)
 {
 	struct mm_audit *public_ = audit->public_;
-	u64 *generation = &audit->state.generation;
+	struct audit_state *state = &audit->state;
 
 	if (public_->vm_cursor == 0 && public_->cursor == 0)
-		*generation = moves();
+		state->generation = moves();
 	if (public_->vm_cursor < frame_range_count) {
-		const struct mm_range *range = &frame_ranges[public_->vm_cursor];
-
-		for (u32 i = 0; i < PIECE_FRAMES && public_->cursor < range->pages;) {
-			u32 pages = check_frame(audit, range->first.n + (u32)public_->cursor);
-
-			public_->cursor += pages;
-			i += pages;
-		}
-		if (public_->cursor >= range->pages) {
-			public_->vm_cursor++;
-			public_->cursor = 0;
-		}
+		check_piece(audit, &frame_ranges[public_->vm_cursor]);
 		return false;
 	}
-	if (*generation == moves())
-		compare(audit);
-	else if (audit_again(audit, "memory")) {
-		memset(audit->state.classes, 0, sizeof(audit->state.classes));
+	bool moved = state->generation != moves();
+
+	if (!moved && sums_agree(audit))
+		return true;
+	if (state->restarts < AUDIT_RESTARTS || moved) {
+		if (!audit_again(audit, "memory"))
+			return true;
+		memset(state->classes, 0, sizeof(state->classes));
 		public_->vm_cursor = 0;
 		return false;
 	}
+	report_sums(audit);
 	return true;
 }
 

@@ -5,6 +5,8 @@
 #include "mm/reserve.h"
 #include <string.h>
 
+enum { QUEUE_LOOK = 512 };
+
 static const char *const tally_names[TALLIES] = {
 	[TALLY_PRIVATE] = "private", [TALLY_ZERO] = "zero",	    [TALLY_BALLOONED] = "ballooned", [TALLY_BUSY] = "busy",
 	[TALLY_IN_PLACE] = "in place", [TALLY_NARROWED] = "narrowed", [TALLY_PINNED] = "pinned",
@@ -12,12 +14,17 @@ static const char *const tally_names[TALLIES] = {
 
 /* ---- one entry ---- */
 
-static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn)
+/* Does it name a frame whose own entry says the same?  A broken entry may name anything: the frame table is not everywhere. */
+static bool owns_frame(const struct mm_vm *vm, u32 mpn, u32 ppn, u32 *range)
 {
-	u32 mpn = entry_frame(entry);
 	const struct frame *frame = frame_of(mpn);
 
-	if (!mpn || frame_state(mpn) != FRAME_PRIVATE || frame->owner != vm->id || frame->ppn != ppn)
+	return mpn && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_PRIVATE && frame->owner == vm->id && frame->ppn == ppn;
+}
+
+static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	if (!owns_frame(vm, entry_frame(entry), ppn, range))
 		return "names a frame that is not its own";
 	if (!(entry & ENTRY_PINNED) != !entry_pins(entry))
 		return "PINNED and the pin count disagree";
@@ -45,11 +52,11 @@ static const char *frameless_fault(u64 entry)
 	return NULL;
 }
 
-static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn)
+static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
 {
 	switch (entry_state(entry)) {
 	case PAGE_PRIVATE:
-		return private_fault(vm, entry, ppn);
+		return private_fault(vm, entry, ppn, range);
 	case PAGE_EMPTY:
 	case PAGE_BALLOONED:
 	case PAGE_BUSY:
@@ -81,11 +88,12 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 	const u64 *entries = pmap_entries(block);
 	u32 base = pmap_block_ppn(vm, number).n;
 	u32 found[TALLIES] = { 0 };
+	u32 range = 0;
 
 	for (u32 i = 0; i < LARGE_PAGES; i++) {
 		if (!entries[i])
 			continue;
-		const char *fault = i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i) : "beyond memory";
+		const char *fault = i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i, &range) : "beyond memory";
 
 		if (fault)
 			audit_report(audit, "VM %u page 0x%x: %s (entry 0x%llx)", vm->id, base + i, fault,
@@ -160,8 +168,33 @@ static void add_directory(struct audit *audit, const struct mm_vm *vm, u32 direc
 	for (u32 i = 0; i < DIRECTORY_BLOCKS; i++) {
 		for (u32 tally = 0; tally < TALLIES; tally++)
 			audit->state.tallies[tally] += blocks[i].tally[tally];
-		audit->state.tallies[TALLIES] += blocks[i].large;
+		audit->state.tallies[AUDIT_LARGE] += blocks[i].large;
+		audit->state.tallies[AUDIT_TABLES] += blocks[i].entries != 0;
 	}
+	audit->state.tallies[AUDIT_TABLES]++;
+}
+
+/* The frames that wait, as far as QUEUE_LOOK: each a debt of this VM, oldest first, as many as it counts. */
+static void check_queue(struct audit *audit, const struct mm_vm *vm)
+{
+	u32 last = 0, epoch = 0, range = 0;
+	u64 length = 0;
+
+	for (u32 mpn = vm->debt_first; mpn && length < QUEUE_LOOK; mpn = frame_of(mpn)->next, length++) {
+		if (!frame_is_ours(mpn, &range) || frame_state(mpn) != FRAME_DEBT || frame_of(mpn)->owner != vm->id) {
+			audit_report(audit, "VM %u: frame 0x%x waits in its queue, but is no debt of it", vm->id, mpn);
+			return;
+		}
+		u32 age = (u32)vm->last_epoch - frame_of(mpn)->epoch;
+
+		if (length && age > (u32)vm->last_epoch - epoch)
+			audit_report(audit, "VM %u: frame 0x%x waits behind a younger one", vm->id, mpn);
+		epoch = frame_of(mpn)->epoch;
+		last = mpn;
+	}
+	if (length < QUEUE_LOOK && (length != vm->debt_frames || last != vm->debt_last))
+		audit_report(audit, "VM %u: %llu frames wait in its queue, but its counter says %llu", vm->id,
+			     (unsigned long long)length, (unsigned long long)vm->debt_frames);
 }
 
 static void compare_sums(struct audit *audit, const struct mm_vm *vm)
@@ -173,9 +206,12 @@ static void compare_sums(struct audit *audit, const struct mm_vm *vm)
 			audit_report(audit, "VM %u: %u pages %s, but its counter says %llu", vm->id, found[i], tally_names[i],
 				     (unsigned long long)vm->tally[i]);
 	}
-	if (found[TALLIES] != vm->large_blocks)
-		audit_report(audit, "VM %u: %u large mappings, but its counter says %llu", vm->id, found[TALLIES],
+	if (found[AUDIT_LARGE] != vm->large_blocks)
+		audit_report(audit, "VM %u: %u large mappings, but its counter says %llu", vm->id, found[AUDIT_LARGE],
 			     (unsigned long long)vm->large_blocks);
+	if (found[AUDIT_TABLES] != vm->pmap_pages)
+		audit_report(audit, "VM %u: %u pages of entries and directories, but its counter says %llu", vm->id,
+			     found[AUDIT_TABLES], (unsigned long long)vm->pmap_pages);
 	if (vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_ZERO] + vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_BUSY] > vm->max_pages)
 		audit_report(audit, "VM %u: more pages than it has", vm->id);
 }
@@ -189,6 +225,7 @@ bool audit_sums(struct audit *audit)
 	if (!vm)
 		return true;
 	if (*directory == 0) {
+		check_queue(audit, vm);
 		memset(audit->state.tallies, 0, sizeof(audit->state.tallies));
 		audit->state.generation = vm->generation;
 	}

@@ -18,6 +18,13 @@ void debt_publish(struct mm_vm *vm, struct mm_debt debt)
 	vm->last_epoch = debt.epoch;
 }
 
+void debt_take_rights(struct mm_vm *vm, ppn_t ppn)
+{
+	do
+		debt_publish(vm, platform_narrow(vm, ppn, 1, CEILING_NONE));
+	while ((u32)vm->last_epoch == 0);
+}
+
 bool debt_is_passed(struct mm_vm *vm, u32 handle)
 {
 	return !handle || platform_settled(vm, whole_epoch(vm, handle));

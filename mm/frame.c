@@ -48,13 +48,16 @@ void frame_move(enum frame_class from, enum frame_class to, u32 frames)
 		work_freed();
 }
 
-bool frame_is_ours(u32 mpn)
+bool frame_is_ours(u32 mpn, u32 *hint)
 {
 	for (u32 i = 0; i < frame_range_count; i++) {
-		const struct mm_range *range = &frame_ranges[i];
+		u32 number = (*hint + i) % frame_range_count;
+		const struct mm_range *range = &frame_ranges[number];
 
-		if (mpn >= range->first.n && mpn - range->first.n < range->pages)
-			return frame_state(mpn) != FRAME_ABSENT;
+		if (mpn >= range->first.n && mpn - range->first.n < range->pages) {
+			*hint = number;
+			return true;
+		}
 	}
 	return false;
 }

@@ -70,7 +70,7 @@ static inline void frame_set_state(u32 mpn, enum frame_state state)
 /* The frame becomes `state`, for `ppn` of VM `owner`. */
 static inline void frame_assign(u32 mpn, enum frame_state state, u32 owner, u32 ppn)
 {
-	frame_table[mpn].owner = (u16)owner;
+	__atomic_store_n(&frame_table[mpn].owner, (u16)owner, __ATOMIC_RELAXED); /* the audit looks, then locks */
 	frame_table[mpn].ppn = ppn;
 	frame_set_state(mpn, state);
 }
@@ -97,5 +97,5 @@ static inline u64 frame_count(enum frame_class class)
 /* `frames` frames have changed their class.  Keeps the machine's free state up to date. */
 void frame_move(enum frame_class from, enum frame_class to, u32 frames);
 
-/* Is [mpn, mpn + 1) memory that mm has taken?  For tests and the audit: a walk over the ranges. */
-bool frame_is_ours(u32 mpn);
+/* Is it memory that mm has taken?  For the audit: a walk over the ranges, `hint` is where the last one was found. */
+bool frame_is_ours(u32 mpn, u32 *hint);

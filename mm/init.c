@@ -48,10 +48,9 @@ static void enter(const struct mm_range *range, u32 used)
 	u32 first = range->first.n;
 
 	for (u32 i = 0; i < range->pages; i++) {
-		struct frame *frame = frame_of(first + i);
-
-		CHECK(frame->state == FRAME_ABSENT);
-		*frame = (struct frame){ .state = FRAME_OVERHEAD, .zone = (u8)zone_of(first + i) };
+		CHECK(frame_state(first + i) == FRAME_ABSENT);
+		frame_of(first + i)->zone = (u8)zone_of(first + i);
+		frame_assign(first + i, FRAME_OVERHEAD, 0, FRAME_NO_PPN);
 	}
 	frame_counts.total += range->pages;
 	frame_counts.of[CLASS_OVERHEAD] += used;

@@ -103,7 +103,10 @@ err_t mm_give_up(struct mm_vm *vm, ppn_t ppn);
 enum mm_watch { MM_WATCH_SAMPLED, MM_WATCH_GUARDED };
 err_t mm_watch(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch);
 
-/* History since the last call, from the hardware's flags and from mm's own accesses; cleared by reading. E_NOT_FOUND: not memory. */
+/*
+ * History since the last call, from the hardware's flags and from mm's own accesses; cleared by reading.  A CPU may still write by a
+ * translation or a pointer that it has: what must not change unseen is GUARDED first, and its debt settled.  E_NOT_FOUND: not memory.
+ */
 struct mm_history {
 	bool touched, changed;
 	bool sampled, guarded; /* still watched: not accessed since mm_watch */

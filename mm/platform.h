@@ -22,14 +22,15 @@ struct mm_harvest {
 /* ---- translations: the five operations, called with the VM's lock held ---- */
 
 /*
- * Install ppn → mpn for 1 or LARGE_PAGES pages (both aligned then), over a narrower or smaller translation of the same frames.
+ * Install ppn → mpn for 1 or LARGE_PAGES pages (both aligned then), over a narrower or smaller translation of the same frames; one page
+ * over a large mapping splits it.
  * A table that a large leaf replaces goes to mm_overhead_free_after. E_NO_MEMORY: no frame for a table; nothing changed.
  */
 err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling ceiling);
 /*
  * Narrow [ppn, ppn + pages) to the ceiling; splits a large mapping that sticks out (needs no memory: it may drop it instead).
- * To CEILING_NONE it always publishes a new epoch, whether or not there was a translation: the frame may change next, and a CPU
- * may hold a pointer to it until its step ends.
+ * It always publishes a new epoch, whether or not there was a translation: the frame may change or be compared next, and a CPU may
+ * hold a pointer to it until its step ends.
  */
 struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
 /* Read and clear accessed and dirty flags. */
@@ -54,7 +55,7 @@ void platform_copy_frame(mpn_t to, mpn_t from);
 void *platform_frame_table(mpn_t last, size_t entry_bytes);/* a virtual array for [0, last], nothing behind it yet */
 /*
  * Back the bytes [offset, offset + bytes) of the frame table with zeroed frames taken from the front of `take` (first and pages
- * move on).  mm asks once for each byte.  E_NO_MEMORY: `take` was too small.
+ * move on).  mm asks once for each byte, unless it failed.  E_NO_MEMORY: `take` was too small.
  */
 err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take);
 

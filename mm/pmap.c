@@ -60,6 +60,7 @@ static u32 new_table(struct mm_vm *vm)
 		return 0;
 	platform_zero_frame(mpn);
 	vm->pmap_pages++;
+	vm->generation++;
 	return mpn.n;
 }
 
@@ -206,14 +207,15 @@ void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling c
 	set(vm, page, entry_with_ceiling(old | mark, ceiling));
 }
 
-void pmap_raise(struct mm_vm *vm, struct page *page)
+void pmap_raise(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
 	u64 old = page_entry(page);
-	u64 cancelled = old & ~ENTRY_WATCHED;
+	u64 cancelled = old & ~(access == MM_WRITE ? ENTRY_WATCHED : ENTRY_SAMPLED);
+	bool all = entry_state(old) == PAGE_PRIVATE && !(cancelled & ENTRY_GUARDED);
 
 	CHECK(entry_frame(old) && (entry_state(old) == PAGE_PRIVATE || entry_state(old) == PAGE_EMPTY));
 	set(vm, page, cancelled);
-	set(vm, page, entry_with_ceiling(cancelled, entry_state(old) == PAGE_PRIVATE ? CEILING_ALL : CEILING_READ));
+	set(vm, page, entry_with_ceiling(cancelled, all ? CEILING_ALL : CEILING_READ));
 }
 
 void pmap_pin(struct mm_vm *vm, struct page *page)

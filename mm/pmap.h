@@ -16,8 +16,6 @@ struct page {
 	u32 index;  /* in its block */
 };
 
-enum { BLOCK_NONE = 0xffffffff };
-
 /* Is this page memory? (a hole and everything above memory is the devices'.) */
 bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn);
 
@@ -55,8 +53,8 @@ void pmap_name_zero(struct mm_vm *vm, struct page *page);
 void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch);
 /* The ceiling falls and the mark is set (before the cache is narrowed). */
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
-/* First the marks go, then the ceiling rises to what the state allows. */
-void pmap_raise(struct mm_vm *vm, struct page *page);
+/* First the marks that this access cancels go, then the ceiling rises to what the state and the marks that are left allow. */
+void pmap_raise(struct mm_vm *vm, struct page *page, enum mm_access access);
 void pmap_pin(struct mm_vm *vm, struct page *page);
 void pmap_unpin(struct mm_vm *vm, struct page *page);
 /* The 2 MiB mapping is in force, or no longer. */

@@ -45,6 +45,7 @@ static void free_entries(struct mm_vm *vm, struct block *block)
 {
 	mm_overhead_free((mpn_t){ block->entries }, 0);
 	vm->pmap_pages--;
+	vm->generation++;
 	block->entries = 0;
 }
 
@@ -84,6 +85,7 @@ static bool release_directories(struct mm_vm *vm)
 		mm_overhead_free((mpn_t){ vm->directories[i] }, 0);
 		vm->directories[i] = 0;
 		vm->pmap_pages--;
+		vm->generation++;
 		return false;
 	}
 	return true;

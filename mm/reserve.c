@@ -21,7 +21,7 @@ static void make(struct mm_vm *vm, struct page *page)
 {
 	u32 base = page_block_ppn(page).n;
 
-	if (state_now() != MM_HIGH || !pmap_is_memory(vm, (ppn_t){ base + LARGE_PAGES - 1 }))
+	if (!state_allows_reservations() || !pmap_is_memory(vm, (ppn_t){ base + LARGE_PAGES - 1 }))
 		return;
 	u32 mpn = zone_take(ZONE_MAX_ORDER);
 

@@ -36,7 +36,8 @@ static err_t give_frame(struct mm_vm *vm, struct page *page)
 /* The zero frame leaves the page: nobody may see the new frame while another CPU could still see the old one. */
 static err_t leave_zero(struct mm_vm *vm, struct page *page)
 {
-	debt_publish(vm, platform_narrow(vm, page->ppn, 1, CEILING_NONE));
+	pmap_note(page, ENTRY_TOUCHED); /* its accessed flag goes with the translation */
+	debt_take_rights(vm, page->ppn);
 	if (platform_settled(vm, (struct mm_debt){ vm->last_epoch })) {
 		pmap_take_away(vm, page, PAGE_EMPTY, 0);
 		return OK;
@@ -57,14 +58,14 @@ static err_t on_empty(struct mm_vm *vm, struct page *page, enum mm_access access
 	if (!zero)
 		pmap_name_zero(vm, page);
 	else if (entry_ceiling(page_entry(page)) < CEILING_READ)
-		pmap_raise(vm, page);
+		pmap_raise(vm, page, access);
 	return OK;
 }
 
 static err_t on_private(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
 	if (entry_ceiling(page_entry(page)) < ceiling_for(access))
-		pmap_raise(vm, page);
+		pmap_raise(vm, page, access);
 	return OK;
 }
 
@@ -77,12 +78,13 @@ static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access ac
 	return give_frame(vm, page);
 }
 
+/* A write has made the page BUSY.  Whoever comes first gets it its frame: with the zero frame, reading and writing could alternate for ever. */
 static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
+	(void)access;
 	if (!debt_is_passed(vm, entry_frame(page_entry(page))))
 		return E_SUSPEND;
-	pmap_take_away(vm, page, PAGE_EMPTY, 0);
-	return on_empty(vm, page, access);
+	return give_frame(vm, page);
 }
 
 static err_t on_device(struct mm_vm *vm, struct page *page, enum mm_access access)
@@ -157,17 +159,23 @@ void resolve_split(struct mm_vm *vm, struct page *page)
 
 /*
  * A fetch that faults on a large mapping: its leaf is not executable (some processors must not have such), so this one page gets a small
- * leaf, and the platform refuses to make the block large again.
+ * leaf, and the platform refuses to make the block large again.  Where a small leaf is, the block is not large: else nobody would know
+ * which flags to harvest.
  */
 static err_t fill(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
-	if (access == MM_EXECUTE)
-		resolve_split(vm, page);
-	else if (reserve_is_whole(page->block) && !promote(vm, page))
-		return OK;
+	struct block *block = page->block;
 	u64 entry = page_entry(page);
 
-	return platform_fill(vm, page->ppn, (mpn_t){ entry_frame(entry) }, 1, entry_ceiling(entry));
+	if (access != MM_EXECUTE && reserve_is_whole(block) && !promote(vm, page))
+		return OK;
+	err_t error = platform_fill(vm, page->ppn, (mpn_t){ entry_frame(entry) }, 1, entry_ceiling(entry));
+
+	if (!error && block->large) {
+		pmap_note_block(block, ENTRY_HISTORY); /* the large leaf's flags are gone */
+		pmap_set_large(vm, block, false);
+	}
+	return error;
 }
 
 err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access)

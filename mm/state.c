@@ -40,23 +40,50 @@ enum mm_state state_now(void)
 	return (enum mm_state)__atomic_load_n(&current, __ATOMIC_RELAXED);
 }
 
+static u64 usable_frames(void)
+{
+	u64 free = frame_count(CLASS_FREE);
+	u64 set_aside = __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED);
+
+	return free > set_aside ? free - set_aside : 0;
+}
+
+bool state_allows_reservations(void)
+{
+	return state_now() == MM_HIGH && usable_frames() >= thresholds[MM_HIGH] + LARGE_PAGES;
+}
+
+bool state_wants_reservations_back(void)
+{
+	return state_now() != MM_HIGH || usable_frames() < thresholds[MM_SOFT];
+}
+
 /*
  * Falling is immediate; rising takes the next higher threshold, so a VM that allocates and frees around one does not make the
- * machine swing.  Two CPUs may get here at once: each computes from the counter as it is, so the last one is right.
+ * machine swing.
  */
-static void recompute(void)
+static u32 state_after(u32 state, u64 free)
 {
-	u32 state = __atomic_load_n(&current, __ATOMIC_RELAXED);
-	u64 free = frame_count(CLASS_FREE);
-	u32 was = state;
-
 	while (state < MM_LOW && free < thresholds[state + 1])
 		state++;
 	while (state > MM_HIGH && free >= thresholds[state - 1])
 		state--;
-	__atomic_store_n(&current, state, __ATOMIC_RELAXED);
-	if (state > was)
-		platform_work();
+	return state;
+}
+
+/* Several CPUs may get here at once: each goes on until the state agrees with the counter as it is then. */
+static void recompute(void)
+{
+	u32 state = __atomic_load_n(&current, __ATOMIC_RELAXED);
+	u32 next;
+
+	while ((next = state_after(state, frame_count(CLASS_FREE))) != state) {
+		if (!__atomic_compare_exchange_n(&current, &state, next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		if (next > state)
+			platform_work();
+		state = next;
+	}
 }
 
 void state_note(void)
@@ -68,11 +95,12 @@ void state_note(void)
 		recompute();
 	else if (state > MM_HIGH && free >= thresholds[state - 1])
 		recompute();
+	if (__atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) && usable_frames() < thresholds[MM_SOFT])
+		platform_work();
 }
 
 void state_set_total(u64 total)
 {
 	state_thresholds(total, thresholds);
-	__atomic_store_n(&current, MM_HIGH, __ATOMIC_RELAXED);
 	recompute();
 }

@@ -14,6 +14,13 @@ void state_thresholds(u64 total, u64 at[FREE_STATES]);
 /* The machine's size has changed. */
 void state_set_total(u64 total);
 
-/* Free memory has changed: one comparison of a window, unless the state changes. */
+/* Free memory has changed: a few comparisons, unless the state changes. */
 void state_note(void);
 enum mm_state state_now(void);
+
+/*
+ * Frames that are set aside are free, but nobody else can have them at once.  So none is set aside unless plenty is left beside them, and
+ * they are wanted back in time for tables and other VMs to find theirs without waiting.
+ */
+bool state_allows_reservations(void);
+bool state_wants_reservations_back(void);

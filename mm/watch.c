@@ -35,7 +35,7 @@ static void narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 	debt_publish(vm, platform_narrow(vm, page->ppn, 1, CEILING_READ));
 	harvest(vm, page);
 	if (ceiling < CEILING_READ)
-		debt_publish(vm, platform_narrow(vm, page->ppn, 1, ceiling));
+		debt_take_rights(vm, page->ppn);
 }
 
 /* Find the page and let its 2 MiB mapping go; E_STATE where background work has to pass by. */
@@ -116,10 +116,9 @@ err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history)
 
 	if (!pmap_is_memory(vm, ppn))
 		return E_NOT_FOUND;
+	*history = (struct mm_history){ 0 };
 	lock_acquire(vm->lock);
-	err_t error = pmap_find(vm, ppn, &page);
-
-	if (!error) {
+	if (pmap_look(vm, ppn, &page)) {
 		harvest(vm, &page);
 		u64 entry = page_entry(&page);
 
@@ -132,5 +131,5 @@ err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history)
 		pmap_forget(&page);
 	}
 	lock_release(vm->lock);
-	return error;
+	return OK;
 }

@@ -49,15 +49,15 @@ static void wake_settled(struct mm_vm *vm)
 	wake(vm, vcpus);
 }
 
-/* Frames that are set aside are no help to who waits until their block is broken. */
-static bool is_memory_short(void)
-{
-	return state_now() != MM_HIGH || __atomic_load_n(&work_waiting, __ATOMIC_RELAXED);
-}
-
 static bool has_free_frames(void)
 {
 	return frame_count(CLASS_FREE) > __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED);
+}
+
+/* Frames that are set aside are no help to who waits until their block is broken. */
+static bool is_memory_short(void)
+{
+	return state_wants_reservations_back() || (__atomic_load_n(&work_waiting, __ATOMIC_RELAXED) && !has_free_frames());
 }
 
 static void work_on(struct mm_vm *vm)

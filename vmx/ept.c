@@ -73,8 +73,11 @@ void ept_destroy(struct ept *ept)
 
 /* ---- fill ---- */
 
-/* A table of small leaves in place of a large one, all executable, with everything marked accessed and dirty: nobody knows. */
-static err_t split(struct ept *ept, u64 *slot)
+/*
+ * A table of small leaves in place of a large one, all executable, with everything marked accessed and dirty: nobody knows.
+ * `stays`: EPT_STAYS_SPLIT or 0.
+ */
+static err_t split(struct ept *ept, u64 *slot, u64 stays)
 {
 	mpa_t frame = pt_address(&pt_ept, *slot);
 	u64 flags = vmx_caps.ept_dirty ? EPT_ACCESSED | EPT_DIRTY : 0;
@@ -88,7 +91,7 @@ static err_t split(struct ept *ept, u64 *slot)
 	u64 *entries = pt_entries(mpa_of(table));
 	for (u32 i = 0; i < PT_ENTRIES; i++)
 		entries[i] = pt_leaf(&pt_ept, (mpa_t){ frame.a + ((u64)i << PAGE_SHIFT) }, 1, rights, EPT_WRITE_BACK | flags);
-	pt_store(slot, mpa_of(table).a | pt_ept.table | EPT_STAYS_SPLIT);
+	pt_store(slot, mpa_of(table).a | pt_ept.table | stays);
 	return OK;
 }
 
@@ -156,9 +159,9 @@ err_t ept_fill(struct ept *ept, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling
 	if (!pt_is_present(&pt_ept, *slot))
 		return link_leaf(ept, slot, level, target, address, leaf);
 	if (level > target) {
-		/* A large leaf covers the page: all it can lack is the right to execute. */
+		/* A large leaf covers the page: if it lacks a right, that is to execute, and it would lack it again. */
 		CHECK(pt_address(&pt_ept, *slot).a + (address % (1ULL << LARGE_SHIFT)) == mpa_of(mpn).a);
-		return (*slot & rights_of[ceiling]) == rights_of[ceiling] ? OK : split(ept, slot);
+		return split(ept, slot, (*slot & rights_of[ceiling]) == rights_of[ceiling] ? 0 : EPT_STAYS_SPLIT);
 	}
 	if (pt_is_table(&pt_ept, *slot, level))
 		return replace_table(ept, slot, leaf);
@@ -205,31 +208,28 @@ static bool sticks_out(const struct leaves *at, u64 begin)
 	return at->first < begin || at->next > at->end;
 }
 
-static bool narrow_leaf(u64 *slot, enum mm_ceiling ceiling)
+static void narrow_leaf(u64 *slot, enum mm_ceiling ceiling)
 {
 	u64 entry = pt_load(slot);
 
 	if (((entry & EPT_RIGHTS) & ~rights_of[ceiling]) == 0)
-		return false;
+		return;
 	if (ceiling == CEILING_NONE)
 		__atomic_store_n(slot, 0, __ATOMIC_RELEASE);
 	else
 		__atomic_and_fetch(slot, ~EPT_RIGHTS | rights_of[ceiling], __ATOMIC_ACQ_REL);
-	return true;
 }
 
 struct mm_debt ept_narrow(struct ept *ept, ppn_t ppn, u32 pages, enum mm_ceiling ceiling)
 {
 	struct leaves at = leaves_of(ept, ppn, pages);
-	bool changed = false;
 	u64 *slot;
 
 	CHECK((u32)ceiling < ARRAY_SIZE(rights_of));
 	while (ceiling != CEILING_ALL && (slot = next_leaf(&at)) != NULL) {
 		if (at.level > 1 && sticks_out(&at, ppn.n)) {
 			/* Split and look again; without memory for that, the whole leaf goes: its pages fault and come back. */
-			changed = true;
-			if (split(ept, slot)) {
+			if (split(ept, slot, 0)) {
 				pt_store(slot, 0);
 				continue;
 			}
@@ -237,9 +237,9 @@ struct mm_debt ept_narrow(struct ept *ept, ppn_t ppn, u32 pages, enum mm_ceiling
 			at.slot = NULL;
 			continue;
 		}
-		changed |= narrow_leaf(slot, ceiling);
+		narrow_leaf(slot, ceiling);
 	}
-	return changed ? publish(ept) : (struct mm_debt){ 0 };
+	return publish(ept); /* whatever there was: a pointer of the kernel's leaves no trace here */
 }
 
 struct mm_debt ept_harvest(struct ept *ept, ppn_t ppn, u32 pages, struct mm_harvest *seen)

@@ -56,7 +56,7 @@ static u8 peek(u32 page)
 	bool stale;
 	u8 byte = 0xee;
 
-	assert_int_equal(fake_touch(SLOT, 0, at(page), &byte, 1, false, &stale), OK);
+	assert_int_equal(fake_touch(SLOT, 0, at(page), &byte, 1, MM_READ, &stale), OK);
 	return byte;
 }
 
@@ -64,7 +64,7 @@ static err_t poke(u32 page, u8 byte)
 {
 	bool stale;
 
-	return fake_touch(SLOT, 0, at(page), &byte, 1, true, &stale);
+	return fake_touch(SLOT, 0, at(page), &byte, 1, MM_WRITE, &stale);
 }
 
 static u64 entry_of(u32 ppn)
@@ -132,7 +132,7 @@ static void a_write_after_a_read_waits_until_no_cpu_sees_the_zero_frame(void **s
 	fake_cpu_set(0);
 	assert_int_equal(poke(5, 1), E_SUSPEND); /* CPU 1 has not left */
 	fake_cpu_set(1);
-	assert_int_equal(fake_access(SLOT, at(5), &byte, 1, false, &stale), FAKE_DONE);
+	assert_int_equal(fake_access(SLOT, at(5), &byte, 1, MM_READ, &stale), FAKE_DONE);
 	assert_true(stale && byte == 0);
 	fake_settle_everything();
 	assert_true(fake_woken(SLOT, 0) > 0);
@@ -227,7 +227,7 @@ static void a_given_up_page_is_free_only_after_every_cpu_has_passed(void **state
 	assert_int_equal(totals.debt_frames, 1);
 	/* The stale CPU still reads the old frame; a new one may not appear yet. */
 	fake_cpu_set(1);
-	assert_int_equal(fake_access(SLOT, at(5), &byte, 1, false, &stale), FAKE_DONE);
+	assert_int_equal(fake_access(SLOT, at(5), &byte, 1, MM_READ, &stale), FAKE_DONE);
 	assert_int_equal(byte, 1);
 	fake_cpu_set(0);
 	assert_int_equal(poke(5, 2), E_SUSPEND);
@@ -456,6 +456,89 @@ static void a_pointer_keeps_its_frame_until_the_step_ends(void **state)
 	assert_int_equal(totals.debt_frames, 0);
 }
 
+/* `rep movsb` inside a page that nobody has written: read, write, read, write … from the same page, each after the other's fault. */
+static void reading_and_writing_one_untouched_page_makes_progress(void **state)
+{
+	(void)state;
+	for (u32 round = 0; round < 4; round++) {
+		(void)peek(5);
+		if (poke(5, 1) == OK)
+			break;
+		fake_settle_everything();
+	}
+	assert_int_equal(peek(5), 1);
+	assert_int_equal(usage().private_, 1);
+}
+
+static void a_read_ends_a_sample_but_not_a_candidacy_of_the_same_page(void **state)
+{
+	(void)state;
+	assert_int_equal(poke(10, 1), OK);
+	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 10 }, MM_WATCH_GUARDED), OK);
+	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 10 }, MM_WATCH_SAMPLED), OK);
+	fake_settle_everything();
+	assert_int_equal(peek(10), 1);
+	struct mm_history seen = history(10);
+
+	assert_true(seen.guarded && !seen.sampled);
+	assert_int_equal(entry_ceiling(entry_of(10)), CEILING_READ);
+	assert_int_equal(poke(10, 2), OK);
+	assert_false(history(10).guarded);
+	assert_int_equal(entry_ceiling(entry_of(10)), CEILING_ALL);
+}
+
+/* Entries keep half of an epoch, and 0 says that nothing is owed. */
+static void an_epoch_whose_low_half_is_zero_is_still_waited_for(void **state)
+{
+	for (u32 before = 0; before < 6; before++) {
+		end(state);
+		begin(state);
+		fake_epoch((1ULL << 32) - 1 - before);
+		assert_int_equal(poke(5, 1), OK);
+		fake_cpu_set(1);
+		assert_int_equal(peek(5), 1); /* CPU 1 keeps its translation */
+		fake_cpu_set(0);
+		fake_step_end();
+		assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 5 }), OK);
+		assert_int_not_equal(entry_frame(entry_of(5)), 0);
+		assert_int_equal(poke(5, 2), E_SUSPEND);
+		fake_settle_everything();
+		assert_int_equal(poke(5, 2), OK);
+	}
+}
+
+static void asking_for_the_history_of_untouched_memory_costs_nothing(void **state)
+{
+	u64 before = usage().overhead;
+
+	(void)state;
+	struct mm_history seen = history(700);
+
+	assert_false(seen.touched || seen.changed || seen.sampled || seen.guarded);
+	assert_int_equal(usage().overhead, before);
+}
+
+static void a_read_that_becomes_a_write_counts_as_a_touch(void **state)
+{
+	(void)state;
+	assert_int_equal(peek(5), 0);
+	history(5);
+	assert_int_equal(peek(5), 0); /* only the leaf's accessed flag knows */
+	assert_int_equal(poke(5, 1), E_SUSPEND);
+	assert_true(history(5).touched);
+}
+
+static void a_fetch_from_an_untouched_page_reads_zeros(void **state)
+{
+	bool stale;
+	u8 byte = 1;
+
+	(void)state;
+	assert_int_equal(fake_touch(SLOT, 0, at(3), &byte, 1, MM_EXECUTE, &stale), OK);
+	assert_int_equal(byte, 0);
+	assert_int_equal(usage().private_, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -481,6 +564,12 @@ int main(void)
 		TEST(losing_every_translation_loses_nothing),
 		TEST(a_failed_fill_is_tried_again_and_nothing_is_lost),
 		TEST(a_pointer_keeps_its_frame_until_the_step_ends),
+		TEST(reading_and_writing_one_untouched_page_makes_progress),
+		TEST(a_read_ends_a_sample_but_not_a_candidacy_of_the_same_page),
+		TEST(an_epoch_whose_low_half_is_zero_is_still_waited_for),
+		TEST(asking_for_the_history_of_untouched_memory_costs_nothing),
+		TEST(a_read_that_becomes_a_write_counts_as_a_touch),
+		TEST(a_fetch_from_an_untouched_page_reads_zeros),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

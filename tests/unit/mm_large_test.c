@@ -57,7 +57,7 @@ static void write_page(u32 page, u8 byte)
 {
 	bool stale;
 
-	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ page }), &byte, 1, true, &stale), OK);
+	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ page }), &byte, 1, MM_WRITE, &stale), OK);
 }
 
 static u8 read_page(u32 page)
@@ -65,7 +65,7 @@ static u8 read_page(u32 page)
 	bool stale;
 	u8 byte;
 
-	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ page }), &byte, 1, false, &stale), OK);
+	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ page }), &byte, 1, MM_READ, &stale), OK);
 	return byte;
 }
 
@@ -305,7 +305,7 @@ static void who_finds_no_frame_is_woken_when_reservations_are_broken(void **stat
 
 	assert_int_equal(mm_overhead_alloc(0, &frame), E_NO_MEMORY);
 	/* A page of another block needs entries, too: nothing to be had at once. */
-	while (fake_touch(SLOT, 2, gpa_of((ppn_t){ 600 }), &byte, 1, true, &stale) != OK) {
+	while (fake_touch(SLOT, 2, gpa_of((ppn_t){ 600 }), &byte, 1, MM_WRITE, &stale) != OK) {
 		assert_true(waits++ < 10);
 		usage();
 		fake_settle_everything();

@@ -14,7 +14,7 @@ static u8 *memory, *table;
 static u64 memory_bytes, table_bytes;
 static u8 *poisoned; /* one byte a frame */
 static u32 last_mpn;
-static bool has_flags;
+static bool has_flags, large_executes;
 static u32 fill_fails_one_in, settle_one_in;
 static u64 random_state;
 u64 fake_fills, fake_large_fills, fake_narrows;
@@ -48,6 +48,8 @@ u32 fake_random(u32 below)
 #define LEAF_WRITE BIT(1)
 #define LEAF_ACCESSED BIT(2)
 #define LEAF_DIRTY BIT(3)
+#define LEAF_EXECUTE BIT(4)
+#define LEAF_RIGHTS (LEAF_READ | LEAF_WRITE | LEAF_EXECUTE)
 #define LEAF_FRAME_SHIFT 32
 enum { BLOCKS = 2 * FAKE_VM_PAGES / LARGE_PAGES, TLB_ENTRIES = 24, VCPUS = 8, BORDER = 1 << 20 };
 
@@ -55,6 +57,7 @@ struct fake_space {
 	u64 leaf[2 * FAKE_VM_PAGES];
 	u64 large[BLOCKS];    /* wins over the small ones */
 	u32 table_mpn[BLOCKS]; /* small leaves need a table */
+	bool stays_split[BLOCKS]; /* a guest executed there while large leaves could not */
 	u64 tables;
 	u64 epoch;            /* the VM's generation */
 	u64 settled;          /* noticed so far */
@@ -65,7 +68,7 @@ struct fake_space {
 struct tlb_entry {
 	u32 slot, ppn, mpn;
 	u64 epoch; /* the VM's when it was loaded */
-	bool valid, write, dirty;
+	bool valid, write, execute, dirty;
 };
 
 struct fake_cpu {
@@ -121,7 +124,8 @@ static u32 ppn_of_number(u32 number)
 
 static u64 make_leaf(u32 mpn, enum mm_ceiling ceiling)
 {
-	return (u64)mpn << LEAF_FRAME_SHIFT | (ceiling >= CEILING_READ ? LEAF_READ : 0) | (ceiling == CEILING_ALL ? LEAF_WRITE : 0);
+	return (u64)mpn << LEAF_FRAME_SHIFT | (ceiling >= CEILING_READ ? LEAF_READ | LEAF_EXECUTE : 0) |
+	       (ceiling == CEILING_ALL ? LEAF_WRITE : 0);
 }
 
 static struct mm_debt publish(struct fake_space *space)
@@ -162,7 +166,9 @@ static err_t fill_large(struct mm_vm *vm, u32 number, u32 mpn, enum mm_ceiling c
 	u32 block = number / LARGE_PAGES;
 
 	CHECK(number % LARGE_PAGES == 0 && mpn % LARGE_PAGES == 0);
-	store(&space->large[block], make_leaf(mpn, ceiling));
+	if (space->stays_split[block])
+		return E_UNSUPPORTED;
+	store(&space->large[block], make_leaf(mpn, ceiling) & (large_executes ? ~0ULL : ~LEAF_EXECUTE));
 	for (u32 i = 0; i < LARGE_PAGES; i++) {
 		u64 old = load(&space->leaf[number + i]);
 
@@ -183,7 +189,7 @@ static void split(struct fake_space *space, u32 block)
 		return;
 	if (fake_random(2) == 0 && need_table(space, block) == OK) {
 		for (u32 i = 0; i < LARGE_PAGES; i++)
-			store(&space->leaf[block * LARGE_PAGES + i], large + ((u64)i << LEAF_FRAME_SHIFT));
+			store(&space->leaf[block * LARGE_PAGES + i], (large | LEAF_EXECUTE) + ((u64)i << LEAF_FRAME_SHIFT));
 	}
 	store(&space->large[block], 0);
 }
@@ -203,8 +209,10 @@ err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_c
 	CHECK(pages == 1);
 	if (need_table(space, number / LARGE_PAGES))
 		return E_NO_MEMORY;
-	if (load(&space->large[number / LARGE_PAGES]))
+	if (load(&space->large[number / LARGE_PAGES])) {
+		space->stays_split[number / LARGE_PAGES] = !large_executes;
 		split(space, number / LARGE_PAGES);
+	}
 	old = load(&space->leaf[number]);
 	/* A changed frame must have been taken away first. */
 	CHECK(!(old & LEAF_READ) || old >> LEAF_FRAME_SHIFT == mpn.n);
@@ -220,7 +228,7 @@ struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_c
 {
 	struct fake_space *space = space_of(vm);
 	u32 number = number_of(ppn.n);
-	u64 kept = ceiling == CEILING_NONE ? 0 : ~LEAF_WRITE;
+	u64 kept = ceiling == CEILING_NONE ? 0 : ~LEAF_WRITE; /* accessed and dirty go with the last right */
 
 	CHECK(lock_is_mine(vm->lock) && pages == 1);
 	__atomic_fetch_add(&fake_narrows, 1, __ATOMIC_RELAXED);
@@ -257,6 +265,7 @@ struct mm_debt platform_drop(struct mm_vm *vm, bool *more)
 		for (u32 i = 0; i < LARGE_PAGES; i++)
 			store(&space->leaf[block * LARGE_PAGES + i], 0);
 		store(&space->large[block], 0);
+		space->stays_split[block] = false;
 		debt = publish(space);
 		free_table(vm, block, debt);
 		*more = true;
@@ -340,12 +349,12 @@ err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take)
 	u32 pages = (u32)(bytes / PAGE_SIZE) + 1; /* and a table to map them */
 
 	CHECK(offset % PAGE_SIZE == 0 && bytes % PAGE_SIZE == 0 && offset + bytes <= table_bytes);
+	for (u64 i = 0; i < bytes && i / PAGE_SIZE < take->pages; i += PAGE_SIZE)
+		CHECK(mprotect(table + offset + i, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
 	if (take->pages < pages)
 		return E_NO_MEMORY;
 	take->first.n += pages;
 	take->pages -= pages;
-	for (u64 i = 0; i < bytes; i += PAGE_SIZE)
-		CHECK(mprotect(table + offset + i, PAGE_SIZE, PROT_READ | PROT_WRITE) == 0);
 	return OK;
 }
 
@@ -397,6 +406,7 @@ void fake_reset(u64 seed, bool accessed_dirty_flags)
 		cpus[i].boundary = IDLE;
 	random_state = seed;
 	has_flags = accessed_dirty_flags;
+	large_executes = true;
 	machine_epoch = 1;
 	fill_fails_one_in = 0;
 	settle_one_in = 1;
@@ -463,6 +473,17 @@ void fake_settle_late(u32 one_in)
 	settle_one_in = one_in;
 }
 
+void fake_large_executes(bool yes)
+{
+	large_executes = yes;
+}
+
+void fake_epoch(u64 epoch)
+{
+	CHECK(epoch >= machine_epoch);
+	machine_epoch = epoch;
+}
+
 u32 fake_woken(u32 slot, u32 vcpu)
 {
 	return __atomic_exchange_n(&spaces[slot].woken[vcpu], 0, __ATOMIC_RELAXED);
@@ -512,26 +533,29 @@ bool fake_is_in_guest(u32 slot)
 	return self()->guest == slot + 1;
 }
 
+static const u64 right_for[] = { [MM_READ] = LEAF_READ, [MM_WRITE] = LEAF_WRITE, [MM_EXECUTE] = LEAF_EXECUTE };
+
 /* Walk as the hardware does: set the flags in the word that is walked, atomically. */
-static bool walk(struct fake_space *space, u32 number, bool write, struct tlb_entry *entry)
+static bool walk(struct fake_space *space, u32 number, enum mm_access access, struct tlb_entry *entry)
 {
 	u64 *large = &space->large[number / LARGE_PAGES];
 	u64 *word = load(large) ? large : &space->leaf[number];
 	u64 leaf = load(word);
-	u64 flags = LEAF_ACCESSED | (write ? LEAF_DIRTY : 0);
+	u64 flags = LEAF_ACCESSED | (access == MM_WRITE ? LEAF_DIRTY : 0);
 
 	do {
-		if (!(leaf & (write ? LEAF_WRITE : LEAF_READ)))
+		if (!(leaf & right_for[access]))
 			return false;
 	} while (!__atomic_compare_exchange_n(word, &leaf, leaf | flags, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 	entry->mpn = (u32)(leaf >> LEAF_FRAME_SHIFT) + (word == large ? number % LARGE_PAGES : 0);
 	entry->write = leaf & LEAF_WRITE;
+	entry->execute = leaf & LEAF_EXECUTE;
 	entry->dirty = (leaf | flags) & LEAF_DIRTY;
 	return true;
 }
 
 /* The TLB entry that serves the access, loaded if need be; NULL: a fault. */
-static struct tlb_entry *translate(struct fake_cpu *cpu, u32 slot, u32 ppn, bool write)
+static struct tlb_entry *translate(struct fake_cpu *cpu, u32 slot, u32 ppn, enum mm_access access)
 {
 	struct tlb_entry *entry = NULL;
 
@@ -539,7 +563,7 @@ static struct tlb_entry *translate(struct fake_cpu *cpu, u32 slot, u32 ppn, bool
 		if (cpu->tlb[i].valid && cpu->tlb[i].slot == slot && cpu->tlb[i].ppn == ppn)
 			entry = &cpu->tlb[i];
 	}
-	if (entry && (!write || (entry->write && entry->dirty)))
+	if (entry && (access == MM_READ || (access == MM_WRITE ? entry->write && entry->dirty : entry->execute)))
 		return entry;
 	if (!entry)
 		entry = &cpu->tlb[fake_random(TLB_ENTRIES)];
@@ -547,38 +571,38 @@ static struct tlb_entry *translate(struct fake_cpu *cpu, u32 slot, u32 ppn, bool
 	entry->valid = false;
 	struct tlb_entry fresh = { .slot = slot, .ppn = ppn, .valid = true, .epoch = load(&spaces[slot].epoch) };
 
-	if (!walk(&spaces[slot], number_of(ppn), write, &fresh))
+	if (!walk(&spaces[slot], number_of(ppn), access, &fresh))
 		return NULL;
 	*entry = fresh;
 	return entry;
 }
 
-enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, bool write, bool *stale)
+enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale)
 {
 	CHECK(address.a % PAGE_SIZE + bytes <= PAGE_SIZE);
 	enter_guest(slot);
-	struct tlb_entry *entry = translate(self(), slot, ppn_of(address).n, write);
+	struct tlb_entry *entry = translate(self(), slot, ppn_of(address).n, access);
 
 	if (!entry)
 		return FAKE_FAULT;
 	u8 *at = memory + mpa_of((mpn_t){ entry->mpn }).a + address.a % PAGE_SIZE;
 
 	*stale = entry->epoch < load(&spaces[slot].epoch);
-	if (write)
+	if (access == MM_WRITE)
 		memcpy(at, data, bytes);
 	else
 		memcpy(data, at, bytes);
 	return FAKE_DONE;
 }
 
-err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, bool write, bool *stale)
+err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale)
 {
 	for (u32 tries = 0;; tries++) {
-		if (fake_access(slot, address, data, bytes, write, stale) == FAKE_DONE)
+		if (fake_access(slot, address, data, bytes, access, stale) == FAKE_DONE)
 			return OK;
 		CHECK(tries < 1000);
 		fake_step_begin();
-		err_t error = mm_resolve(fake_vm(slot), vcpu, ppn_of(address), write ? MM_WRITE : MM_READ);
+		err_t error = mm_resolve(fake_vm(slot), vcpu, ppn_of(address), access);
 
 		fake_step_end();
 		if (error)

@@ -32,6 +32,10 @@ void fake_vm_end(u32 slot);
 void fake_fail_fills(u32 one_in);
 /* platform_settled says "not yet" with probability 1 - 1/one_in though it is (1: notices at once). */
 void fake_settle_late(u32 one_in);
+/* Large leaves give the right to execute (default), or a fetch splits them for good. */
+void fake_large_executes(bool yes);
+/* Let the machine's epochs go on from here. */
+void fake_epoch(u64 epoch);
 extern u64 fake_fills, fake_large_fills, fake_narrows;
 
 /* ---- a CPU in a guest ---- */
@@ -39,16 +43,16 @@ extern u64 fake_fills, fake_large_fills, fake_narrows;
 enum fake_result { FAKE_DONE, FAKE_FAULT };
 
 /*
- * Read or write `bytes` at `address` as a guest on the calling CPU (entering the VM if need be): through its TLB, else by a walk that sets
+ * Read (or fetch) or write `bytes` at `address` as a guest on the calling CPU (entering the VM if need be): through its TLB, else by a walk that sets
  * accessed and dirty flags.  *stale: the translation was older than a removal of rights in this VM that this CPU has not passed.
  */
-enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, bool write, bool *stale);
+enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale);
 void fake_step_begin(void); /* VM exit, or out of idle */
 void fake_step_end(void);   /* pointers die; idle */
 bool fake_is_in_guest(u32 slot);
 
 /* access + resolve until done; E_SUSPEND and the like come back to the caller. */
-err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, bool write, bool *stale);
+err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale);
 
 /* Forget every translation of the VM at once, as losing the tables would. */
 void fake_drop_all(u32 slot);
