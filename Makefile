@@ -56,10 +56,13 @@ HOST_SRCS := kernel/sched.c $(filter-out kernel/lib/string.c,$(wildcard kernel/l
 	kernel/core/step.c kernel/core/timer.c kernel/core/random.c kernel/x86/acpi.c boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c)) \
 	$(wildcard kernel/load*.c)
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(HOST_SRCS)))
-SUPPORT := $(wildcard tests/unit/support/*.c)
+# A test links the fakes whose headers it includes, itself or by one of them: two fakes may stand for the same thing.
+SUPPORT := tests/unit/support/fake_cpu.c tests/unit/support/host.c
+support_headers = $(shell grep -ho 'tests/unit/support/[a-z_]*\.h' $(1))
+support_of = $(sort $(SUPPORT) $(wildcard $(patsubst %.h,%*.c,$(call support_headers,$(1) $(call support_headers,$(1))))))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
-asan_O := $(HOST_SRCS:%.c=$(B)/asan/%.o) $(SUPPORT:%.c=$(B)/asan/%.o)
-tsan_O := $(HOST_SRCS:%.c=$(B)/tsan/%.o) $(SUPPORT:%.c=$(B)/tsan/%.o)
+asan_O := $(HOST_SRCS:%.c=$(B)/asan/%.o)
+tsan_O := $(HOST_SRCS:%.c=$(B)/tsan/%.o)
 
 $(B)/asan/%.o: %.c $(GENERATED) Makefile
 	@mkdir -p $(@D)
@@ -76,13 +79,16 @@ $(B)/asan/libhost.a: $(asan_O)
 $(B)/tsan/libhost.a: $(tsan_O)
 	@rm -f $@; ar rcs $@ $^
 
+$(foreach test,$(UNIT),$(eval $(test): $$(patsubst %.c,$(B)/$(if $(filter %_threads_test,$(test)),tsan,asan)/%.o,\
+	$$(call support_of,$(test:$(B)/%=tests/%.c)))))
+
 $(B)/unit/%_threads_test: $(B)/tsan/tests/unit/%_threads_test.o $(B)/tsan/libhost.a
 	@mkdir -p $(@D); echo "  LINK    $@"
-	@$(CC) -fsanitize=thread -o $@ $^ -lcmocka -lpthread
+	@$(CC) -fsanitize=thread -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lpthread
 
 $(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
 	@mkdir -p $(@D); echo "  LINK    $@"
-	@$(CC) $(HOST_SAN) -o $@ $^ -lcmocka -lZydis -lpthread
+	@$(CC) $(HOST_SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lZydis -lpthread
 
 ## make unit         the host tests
 unit: $(UNIT)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The fake machine of the console: clock, scheduler of one task, wire, log, power. The VMs are in shell_vms.c. */
+/* The fake machine of the console: clock, scheduler of one task, wire, log, power. The VMs are in shell_fake_vms.c. */
 #include "tests/unit/support/shell_fake.h"
 #include "kernel/core/log.h"
 #include "kernel/core/power.h"
