@@ -23,6 +23,7 @@ enum {
 	MODEM_DTR_RTS_OUT2 = 0x0b, /* OUT2 connects the interrupt on a PC */
 	STATUS_INPUT = 0x01,
 	STATUS_CAN_SEND = 0x20,
+	STATUS_SENT_ALL = 0x40, /* FIFO and shift register are empty */
 	NOT_THERE = 0xff,
 	NOTHING_PENDING = 0x01,
 	ROUNDS = 4,
@@ -66,7 +67,12 @@ static void uart_want(bool more)
 	enable((u8)(more ? enabled | INTERRUPT_OUTPUT : enabled & ~INTERRUPT_OUTPUT));
 }
 
-static const struct wire_port wire = { .send = uart_send, .want = uart_want };
+static bool uart_idle(void)
+{
+	return get(STATUS) & STATUS_SENT_ALL;
+}
+
+static const struct wire_port wire = { .send = uart_send, .want = uart_want, .idle = uart_idle };
 
 /* An empty bus reads as ones, and keeps nothing. */
 static bool answers(void)

@@ -2,6 +2,7 @@
 #include "kernel/core/wire.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/lock.h"
+#include <string.h>
 
 /* A device that takes no byte for this many looks is not there, or its other end holds it up. */
 enum { PATIENCE = 2000000 };
@@ -43,9 +44,28 @@ static void send_all(void)
 			idle = 0;
 }
 
+/* Between a place in a ring and `bytes`, `count` of them, in the two pieces that the ring's end makes. */
+static void copy_in(u8 *ring, u32 size, u64 at, const u8 *bytes, u32 count)
+{
+	u32 first = (u32)min_u64(count, size - at % size);
+
+	CHECK(count <= size);
+	memcpy(ring + at % size, bytes, first);
+	memcpy(ring, bytes + first, count - first);
+}
+
+static void copy_out(const u8 *ring, u32 size, u64 at, u8 *bytes, u32 count)
+{
+	u32 first = (u32)min_u64(count, size - at % size);
+
+	CHECK(count <= size);
+	memcpy(bytes, ring + at % size, first);
+	memcpy(bytes + first, ring, count - first);
+}
+
 void wire_attach(const struct wire_port *to)
 {
-	CHECK(to->send != NULL && to->want != NULL);
+	CHECK(to->send != NULL && to->want != NULL && to->idle != NULL);
 	lock_acquire(&lock);
 	port = to;
 	lock_release(&lock);
@@ -56,8 +76,7 @@ u32 wire_put(const u8 *bytes, u32 count)
 	lock_acquire(&lock);
 	u32 taken = (u32)min_u64(count, WIRE_OUT_BYTES - (out_end - out_begin));
 
-	for (u32 i = 0; i < taken; i++)
-		out[(out_end + i) % WIRE_OUT_BYTES] = bytes[i];
+	copy_in(out, WIRE_OUT_BYTES, out_end, bytes, taken);
 	out_end += taken;
 	if (interrupts_serve)
 		send_and_ask();
@@ -94,6 +113,8 @@ void wire_flush(void)
 {
 	lock_acquire(&lock);
 	send_all();
+	for (u32 looks = 0; port && !port->idle() && looks < PATIENCE; looks++)
+		;
 	lock_release(&lock);
 }
 
@@ -115,8 +136,7 @@ u32 wire_take(u8 *bytes, u32 count)
 	lock_acquire(&lock);
 	u32 taken = (u32)min_u64(count, in_end - in_begin);
 
-	for (u32 i = 0; i < taken; i++)
-		bytes[i] = in[(in_begin + i) % WIRE_IN_BYTES];
+	copy_out(in, WIRE_IN_BYTES, in_begin, bytes, taken);
 	in_begin += taken;
 	lock_release(&lock);
 	return taken;
@@ -137,8 +157,7 @@ void wire_received(const u8 *bytes, u32 count)
 	lock_acquire(&lock);
 	u32 room = (u32)min_u64(count, WIRE_IN_BYTES - (in_end - in_begin));
 
-	for (u32 i = 0; i < room; i++)
-		in[(in_end + i) % WIRE_IN_BYTES] = bytes[i];
+	copy_in(in, WIRE_IN_BYTES, in_end, bytes, room);
 	in_end += room;
 	in_lost += count - room;
 	lock_release(&lock);

@@ -16,7 +16,7 @@ u64 wire_lost(void);                      /* input bytes that nobody took in tim
 
 /* From now on interrupts carry the output: the scheduler is about to run. */
 void wire_serve(void);
-/* Write everything out by polling, bounded; before power-off. */
+/* Write everything out by polling, bounded, until the last byte has left the device; before power-off. */
 void wire_flush(void);
 /* The same for a panic: without locks (the other CPUs have stopped), and `bytes` after what was still to be written. */
 void wire_panic(const u8 *bytes, u32 count);
@@ -26,6 +26,7 @@ void wire_panic(const u8 *bytes, u32 count);
 struct wire_port {
 	u32 (*send)(const u8 *bytes, u32 count); /* hand over what the device takes at once; 0: busy */
 	void (*want)(bool more);                 /* interrupt when it can take more, or no longer */
+	bool (*idle)(void);                      /* the last byte has left it */
 };
 void wire_attach(const struct wire_port *port);
 void wire_can_send(void);                            /* the device's interrupt: it can take more */

@@ -88,6 +88,7 @@ enum cmd_result cmd_audit(struct cmd *cmd)
 		out_error(cmd->out, "audit: interrupted");
 		return CMD_DONE;
 	}
+	CHECK(cmd->phase < ARRAY_SIZE(parts));
 	if (parts[cmd->phase](cmd))
 		cmd->phase++;
 	return cmd->phase == ARRAY_SIZE(parts) ? CMD_DONE : CMD_AGAIN;

@@ -89,6 +89,7 @@ static enum cmd_result give_up(struct cmd *cmd)
 
 static enum cmd_result end_machine(struct cmd *cmd, const char *what, void (*how)(void))
 {
+	CHECK(cmd->phase < ARRAY_SIZE(parts));
 	bool waits = parts[cmd->phase] == wait_for_all;
 
 	if (cmd->interrupted && cmd->phase < KILLING)

@@ -39,6 +39,7 @@ static void add_next(struct cmd *cmd)
 {
 	bool first = cmd->number[0] == 0;
 
+	CHECK(cmd->cursor < EXIT_REASONS);
 	if (first) {
 		sum = (struct exit_stat){ 0 };
 		most = 0;

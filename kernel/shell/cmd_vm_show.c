@@ -186,6 +186,7 @@ enum cmd_result cmd_vm_info(struct cmd *cmd)
 {
 	static bool (*const parts[])(struct cmd *cmd) = { show_record, show_cmdline, show_vcpus, show_devices, show_exits };
 
+	CHECK(cmd->phase < ARRAY_SIZE(parts));
 	if (parts[cmd->phase](cmd))
 		cmd->phase++;
 	return cmd->phase == ARRAY_SIZE(parts) ? CMD_DONE : CMD_AGAIN;

@@ -126,6 +126,7 @@ static bool check_arguments(struct cmd *cmd)
 {
 	bool free_text = cmd->command->flags & CMD_FREE_TEXT;
 
+	CHECK(cmd->argv > cmd->words.word && cmd->argv <= cmd->words.word + cmd->words.count);
 	cmd->argc = cmd->words.count - (u32)(cmd->argv - cmd->words.word);
 	cmd->rest = free_text && cmd->argc == cmd->command->most ? words_free_text(&cmd->words) : cmd->words.rest;
 	cmd->out->json = cmd->words.json;
@@ -168,6 +169,7 @@ bool cmd_parse(struct cmd *cmd, char *line, struct out *out)
 
 bool cmd_number(struct cmd *cmd, u32 index, const char *what, u64 least, u64 most, u64 *number)
 {
+	CHECK(index < cmd->argc && least <= most);
 	const char *text = cmd->argv[index];
 	u64 sum = 0;
 
@@ -183,6 +185,7 @@ bool cmd_number(struct cmd *cmd, u32 index, const char *what, u64 least, u64 mos
 
 void cmd_say_state(struct cmd *cmd)
 {
+	CHECK(cmd->vm != NULL);
 	const char *name = vm_config(cmd->vm)->name;
 	const char *state = vm_state_text(vm_state_of(cmd->vm));
 

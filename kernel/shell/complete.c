@@ -21,6 +21,7 @@ static void split(struct parts *parts, const struct line *line)
 {
 	char *at = parts->text;
 
+	CHECK(line->cursor <= line->length && line->length <= LINE_BYTES);
 	memcpy(parts->text, line->text, line->cursor);
 	parts->text[line->cursor] = 0;
 	for (parts->count = 0; parts->count <= PARTS;) {
@@ -85,7 +86,7 @@ static source *source_for(const struct parts *parts)
 
 /* ---- ---- */
 
-struct match {
+struct found {
 	const char *first;
 	u32 common; /* bytes that all candidates begin with */
 	u32 count;
@@ -97,9 +98,9 @@ static bool fits(const char *candidate, const char *typed)
 	return candidate[0] && strncmp(candidate, typed, strlen(typed)) == 0;
 }
 
-static struct match match_all(const struct parts *parts, source *from, const char *typed)
+static struct found match_all(const struct parts *parts, source *from, const char *typed)
 {
-	struct match match = { .typed = (u32)strlen(typed) };
+	struct found match = { .typed = (u32)strlen(typed) };
 	const char *candidate;
 
 	for (u32 i = 0; (candidate = from(parts, i)); i++) {
@@ -138,10 +139,11 @@ bool complete_line(struct line *line, struct out *out)
 	if (!from)
 		return false;
 	const char *typed = parts.word[parts.count - 1];
-	struct match match = match_all(&parts, from, typed);
+	struct found match = match_all(&parts, from, typed);
 
 	if (match.count == 0)
 		return false;
+	CHECK(match.common >= match.typed);
 	if (match.count == 1 || match.common > match.typed) {
 		line_insert(line, match.first + match.typed, match.common - match.typed);
 		if (match.count == 1)

@@ -7,6 +7,7 @@ enum { CTRL_BRACKET = 0x1d, BELL = 7, PIECE_BYTES = 512 };
 
 void mux_attach(struct console_mux *mux, struct vm *vm)
 {
+	CHECK(vm != NULL);
 	mux->vm = vm;
 	mux->position = vm_console_begin(vm);
 }
@@ -68,14 +69,17 @@ bool mux_show(struct console_mux *mux, struct out *out)
 {
 	u8 piece[PIECE_BYTES];
 
+	CHECK(mux->vm != NULL);
 	say_lost(mux, out);
 	u64 end = vm_console_end(mux->vm);
+	CHECK(mux->position <= end);
 	u32 wanted = (u32)min_u64(end - mux->position, sizeof(piece));
 	u32 count = wanted ? vm_console_read(mux->vm, mux->position, piece, wanted) : 0;
 
 	/* Overwritten since we looked: read again from where the ring begins now. */
 	if (vm_console_begin(mux->vm) > mux->position)
 		return true;
+	CHECK(count <= wanted);
 	out_raw(out, piece, count);
 	mux->position += count;
 	return mux->position < vm_console_end(mux->vm);

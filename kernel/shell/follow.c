@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/shell/follow.h"
 #include "kernel/core/log.h"
+#include "kernel/lib/check.h"
 
 enum { PIECE_BYTES = 512 };
 
@@ -18,6 +19,7 @@ static void say_lost(struct follow *follow, struct out *out)
 {
 	u64 begin = log_begin();
 
+	CHECK(follow->position <= log_end());
 	if (begin <= follow->position)
 		return;
 	out_line(out, "[%llu bytes of the log lost]", begin - follow->position);

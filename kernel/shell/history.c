@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The line editor's memory: the latest lines, and the one being written while the user looks at older ones. */
 #include "kernel/shell/line.h"
+#include "kernel/lib/check.h"
 #include <string.h>
 
 static char *slot(struct line_history *history, u32 back)
 {
+	CHECK(back <= LINE_HISTORY && back <= history->count);
 	return back == 0 ? history->draft : history->text[(history->count - back) % LINE_HISTORY];
 }
 

@@ -72,6 +72,7 @@ void out_escaped(struct out *out, const void *bytes, u32 count)
 
 void out_begin(struct out *out, bool json)
 {
+	CHECK(!out->json && out->at_line_start);
 	out->json = json;
 	out->depth = 0;
 }

@@ -64,7 +64,7 @@ void out_close(struct out *out)
 {
 	if (!out->json)
 		return;
-	CHECK(out->depth > 0);
+	CHECK(out->depth > 0 && out->decoder.missing == 0);
 	text(out, out->is_array & 1U << out->depth ? "]" : "}");
 	out->depth--;
 }
@@ -122,6 +122,7 @@ static void continuation(struct out *out, u8 byte)
 {
 	struct out_decoder *decoder = &out->decoder;
 
+	CHECK(decoder->missing > 0 && decoder->missing < 4);
 	decoder->code = decoder->code << 6 | (byte & 0x3f);
 	if (--decoder->missing)
 		return;

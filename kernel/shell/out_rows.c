@@ -169,7 +169,8 @@ static void json_fields(struct out *out, const struct out_field *fields, u32 cou
 static void cell(char *line, const struct out *out, const struct out_field *field, const char *value)
 {
 	u32 used = (u32)strlen(line);
-	int width = (int)(field->kind == OUT_NAME ? out->name_width : field->width);
+
+	CHECK(used < OUT_LINE_BYTES);	int width = (int)(field->kind == OUT_NAME ? out->name_width : field->width);
 
 	format(line + used, OUT_LINE_BYTES - used, kinds[field->kind].quoted ? "%s%-*s" : "%s%*s", used ? "  " : "", width, value);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/shell/startup.h"
+#include "kernel/lib/check.h"
 #include "kernel/lib/log.h"
 #include "kernel/modules.h"
 #include <string.h>
@@ -35,6 +36,7 @@ static u32 take_line(struct startup *startup, const char **text)
 		from++;
 	while (to > from && to[-1] == '\r')
 		to--;
+	CHECK(startup->at <= startup->end && from <= to);
 	*text = from;
 	return (u32)(to - from);
 }

@@ -24,6 +24,7 @@ static void look_back(struct tail *tail)
 	u32 count = (u32)min_u64(tail->position - min_u64(begin, tail->position), sizeof(piece));
 	u64 from = tail->position - count;
 
+	CHECK(tail->position <= tail->end && from <= tail->position);
 	if (count == 0 || tail->source.read(tail->source.context, from, piece, count) < count) {
 		tail->forward = true;
 		return;
@@ -104,6 +105,7 @@ bool tail_step(struct tail *tail, struct out *out)
 	for (u32 i = 0; i < count;)
 		i += put_some(tail, out, piece + i, count - i);
 	tail->position += count;
+	CHECK(count <= wanted && tail->position <= tail->end);
 	if (tail->position < tail->end)
 		return false;
 	tail_stop(tail, out);

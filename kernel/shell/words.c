@@ -42,6 +42,7 @@ static char *cut(char *from)
 
 bool words_next(struct words *words, const char **error)
 {
+	CHECK(words->count <= WORDS_MAX && words->rest != NULL);
 	*error = NULL;
 	for (;;) {
 		char *word = skip_blanks(words->rest);
