@@ -115,6 +115,19 @@ enum cmd_result cmd_vm_stop(struct cmd *cmd)
 
 /* ---- set ---- */
 
+/* A value may be longer than out_line takes. */
+static void say_setting(struct cmd *cmd, const struct vm_setting *setting)
+{
+	const char *const parts[] = { name_of(cmd), ": ", setting->key, " = ", setting->value };
+
+	out_member(cmd->out, setting->key, setting->value, true);
+	if (cmd->out->json)
+		return;
+	for (u32 i = 0; i < ARRAY_SIZE(parts); i++)
+		out_escaped(cmd->out, parts[i], (u32)strlen(parts[i]));
+	out_start_line(cmd->out);
+}
+
 /* All settings are understood before the first takes effect. */
 enum cmd_result cmd_vm_set(struct cmd *cmd)
 {
@@ -139,8 +152,7 @@ enum cmd_result cmd_vm_set(struct cmd *cmd)
 	out_member(cmd->out, "vm", name_of(cmd), true);
 	out_object(cmd->out, "set");
 	for (u32 i = 0; i + 1 < cmd->argc; i++) {
-		out_line(cmd->out, "%s: %s = %s", name_of(cmd), settings[i].key, settings[i].value);
-		out_member(cmd->out, settings[i].key, settings[i].value, true);
+		say_setting(cmd, &settings[i]);
 	}
 	out_close(cmd->out);
 	return CMD_DONE;

@@ -7,6 +7,8 @@
 enum cmd_result cmd_vm_list(struct cmd *cmd);
 enum cmd_result cmd_vm_info(struct cmd *cmd);
 
+enum { CMDLINE_PIECE = 256 };
+
 struct row {
 	const char *name, *state, *why;
 	const char *kernel, *initrd, *identity, *group, *autostart;
@@ -66,7 +68,7 @@ enum cmd_result cmd_vm_list(struct cmd *cmd)
 
 /* ---- vm info: one part a step ---- */
 
-static const struct out_field info_fields[] = {
+static const struct out_field general_fields[] = {
 	FIELD("name", "name", OUT_TEXT, 0, name),
 	FIELD("state", "state", OUT_TEXT, 0, state),
 	FIELD("why", "how it ended", OUT_TEXT, 0, why),
@@ -77,6 +79,9 @@ static const struct out_field info_fields[] = {
 	FIELD("autostart", "autostart", OUT_TEXT, 0, autostart),
 	FIELD("uptime_ns", "uptime", OUT_NS, 0, info.uptime_ns),
 	FIELD("vcpus", "vCPUs", OUT_U32, 0, info.vcpus),
+};
+
+static const struct out_field memory_fields[] = {
 	PAGES(max, "memory max"),
 	PAGES(min, "memory min"),
 	FIELD("memory.shares", "shares", OUT_U64, 0, info.memory.shares),
@@ -95,27 +100,48 @@ static const struct out_field info_fields[] = {
 	FIELD("console.lost", "bytes no longer kept", OUT_U64, 0, info.console_lost),
 };
 
-static bool show_record(struct cmd *cmd)
+static bool show_general(struct cmd *cmd)
 {
 	struct row row;
 
 	look(&row, cmd->vm);
-	out_record(cmd->out, info_fields, ARRAY_SIZE(info_fields), &row);
+	out_record(cmd->out, general_fields, ARRAY_SIZE(general_fields), &row);
 	return true;
 }
 
-/* Longer than a value may be: out as it is, in pieces that out_line takes. */
+static bool show_memory(struct cmd *cmd)
+{
+	struct row row;
+
+	look(&row, cmd->vm);
+	out_record(cmd->out, memory_fields, ARRAY_SIZE(memory_fields), &row);
+	return true;
+}
+
+/* Longer than a value of a record may be: out in pieces, one a step. */
 static bool show_cmdline(struct cmd *cmd)
 {
-	const char *text = vm_config(cmd->vm)->cmdline;
-	u32 length = (u32)strlen(text);
+	static const char label[] = "command line:  ";
+	const char *text = vm_config(cmd->vm)->cmdline + cmd->cursor;
+	u32 count = 0;
 
-	out_member(cmd->out, "cmdline", text, true);
-	if (!cmd->out->json && length > 0) {
-		out_raw(cmd->out, "command line: ", sizeof("command line: ") - 1);
-		out_escaped(cmd->out, text, (u32)min_u64(length, CONFIG_CMDLINE_BYTES / 2));
-		out_raw(cmd->out, length > CONFIG_CMDLINE_BYTES / 2 ? "...\r\n" : "\r\n", length > CONFIG_CMDLINE_BYTES / 2 ? 5 : 2);
+	while (count < CMDLINE_PIECE && text[count])
+		count++;
+	if (cmd->cursor == 0) {
+		out_string_begin(cmd->out, "cmdline");
+		if (!cmd->out->json && count)
+			out_raw(cmd->out, label, sizeof(label) - 1);
 	}
+	out_string_bytes(cmd->out, text, count);
+	if (!cmd->out->json)
+		out_escaped(cmd->out, text, count);
+	cmd->cursor += count;
+	if (count == CMDLINE_PIECE)
+		return false;
+	cmd->cursor = 0;
+	out_string_end(cmd->out);
+	if (!cmd->out->json)
+		out_start_line(cmd->out);
 	return true;
 }
 
@@ -184,7 +210,9 @@ static bool show_exits(struct cmd *cmd)
 
 enum cmd_result cmd_vm_info(struct cmd *cmd)
 {
-	static bool (*const parts[])(struct cmd *cmd) = { show_record, show_cmdline, show_vcpus, show_devices, show_exits };
+	static bool (*const parts[])(struct cmd *cmd) = {
+		show_general, show_cmdline, show_memory, show_vcpus, show_devices, show_exits,
+	};
 
 	CHECK(cmd->phase < ARRAY_SIZE(parts));
 	if (parts[cmd->phase](cmd))

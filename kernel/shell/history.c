@@ -10,11 +10,6 @@ static char *slot(struct line_history *history, u32 back)
 	return back == 0 ? history->draft : history->text[(history->count - back) % LINE_HISTORY];
 }
 
-static void copy(char *to, const char *from)
-{
-	memcpy(to, from, strlen(from) + 1);
-}
-
 void line_keep(struct line *line)
 {
 	struct line_history *history = &line->history;
@@ -22,7 +17,7 @@ void line_keep(struct line *line)
 	history->back = 0;
 	if (line->length == 0 || (history->count && strcmp(slot(history, 1), line->text) == 0))
 		return;
-	copy(history->text[history->count++ % LINE_HISTORY], line->text);
+	memcpy(history->text[history->count++ % LINE_HISTORY], line->text, line->length + 1);
 }
 
 void line_back(struct line *line)
@@ -32,7 +27,7 @@ void line_back(struct line *line)
 	if (history->back == min_u64(history->count, LINE_HISTORY))
 		return;
 	if (history->back == 0)
-		copy(history->draft, line->text);
+		memcpy(history->draft, line->text, line->length + 1);
 	line_replace(line, slot(history, ++history->back));
 }
 

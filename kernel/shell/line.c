@@ -18,6 +18,8 @@ static void repeat(const struct line *line, char byte, u32 count)
 {
 	char piece[64];
 
+	if (count == 0)
+		return;
 	memset(piece, byte, sizeof(piece));
 	for (; count > sizeof(piece); count -= (u32)sizeof(piece))
 		echo(line, piece, sizeof(piece));

@@ -91,6 +91,14 @@ void out_end(struct out *out)
 	out->json = false;
 }
 
+void out_whole_line(struct out *out, const char *text, u32 bytes)
+{
+	if (out->json)
+		return;
+	out_escaped(out, text, bytes);
+	out_raw(out, line_end, 2);
+}
+
 void out_line(struct out *out, const char *text, ...)
 {
 	char line[OUT_LINE_BYTES];
@@ -101,8 +109,7 @@ void out_line(struct out *out, const char *text, ...)
 	va_start(arguments, text);
 	u32 bytes = format_va(line, sizeof(line), text, arguments);
 	va_end(arguments);
-	out_escaped(out, line, bytes);
-	out_raw(out, line_end, 2);
+	out_whole_line(out, line, bytes);
 }
 
 void out_error(struct out *out, const char *text, ...)
@@ -111,8 +118,8 @@ void out_error(struct out *out, const char *text, ...)
 	va_list arguments;
 
 	va_start(arguments, text);
-	format_va(line, sizeof(line), text, arguments);
+	u32 bytes = format_va(line, sizeof(line), text, arguments);
 	va_end(arguments);
-	out_line(out, "%s", line);
+	out_whole_line(out, line, bytes);
 	out_member(out, "error", line, true);
 }

@@ -45,6 +45,7 @@ void out_escaped(struct out *out, const void *bytes, u32 count); /* what is not 
 void out_begin(struct out *out, bool json);
 void out_end(struct out *out); /* closes the JSON object and its line */
 void out_line(struct out *out, const char *text, ...) PRINTF(2, 3);  /* one line of text; nothing in JSON */
+void out_whole_line(struct out *out, const char *text, u32 bytes);   /* the same, as it is */
 void out_error(struct out *out, const char *text, ...) PRINTF(2, 3); /* the same; in JSON {"error": …} */
 
 /* ---- JSON's parts; in text they say nothing.  `key` NULL: an element of the open array ---- */
@@ -53,6 +54,8 @@ void out_object(struct out *out, const char *key);
 void out_array(struct out *out, const char *key);
 void out_close(struct out *out);
 void out_member(struct out *out, const char *key, const char *value, bool quoted);
+enum { OUT_DECIMAL_BYTES = 21 };
+void out_decimal(char to[OUT_DECIMAL_BYTES], u64 value);
 void out_number(struct out *out, const char *key, u64 value);
 void out_string_begin(struct out *out, const char *key);
 void out_string_bytes(struct out *out, const void *bytes, u32 count); /* invalid UTF-8 becomes U+FFFD */

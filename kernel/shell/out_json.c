@@ -192,10 +192,21 @@ void out_member(struct out *out, const char *key, const char *value, bool quoted
 	text(out, value);
 }
 
+void out_decimal(char to[OUT_DECIMAL_BYTES], u64 value)
+{
+	u32 digits = 1;
+
+	for (u64 rest = value; rest >= 10; rest /= 10)
+		digits++;
+	to[digits] = 0;
+	for (; digits > 0; value /= 10)
+		to[--digits] = (char)('0' + value % 10);
+}
+
 void out_number(struct out *out, const char *key, u64 value)
 {
-	char digits[24];
+	char digits[OUT_DECIMAL_BYTES];
 
-	format(digits, sizeof(digits), "%llu", value);
+	out_decimal(digits, value);
 	out_member(out, key, digits, false);
 }

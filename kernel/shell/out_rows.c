@@ -5,7 +5,7 @@
 #include "kernel/shell/out.h"
 #include <string.h>
 
-enum { VALUE_BYTES = 200, NS_PER_MS = 1000000 };
+enum { VALUE_BYTES = 200, PREFIX_BYTES = 32, NS_PER_MS = 1000000 };
 
 static u64 u64_at(const void *value)
 {
@@ -35,12 +35,17 @@ static void text_of_text(char *to, const void *value)
 
 static void text_of_u32(char *to, const void *value)
 {
-	format(to, VALUE_BYTES, "%u", u32_at(value));
+	out_decimal(to, u32_at(value));
 }
 
 static void text_of_u64(char *to, const void *value)
 {
-	format(to, VALUE_BYTES, "%llu", u64_at(value));
+	out_decimal(to, u64_at(value));
+}
+
+static void append(char *to, const char *text)
+{
+	memcpy(to + strlen(to), text, strlen(text) + 1);
 }
 
 /* Three digits that say something: 4K, 1.5M, 128M. */
@@ -54,14 +59,16 @@ static void size_text(char *to, u64 bytes)
 	u64 whole = bytes >> (10 * (unit + 1));
 	u64 tenths = (bytes >> (10 * unit)) % 1024 * 10 / 1024;
 
-	if (bytes == 0)
-		format(to, VALUE_BYTES, "0");
-	else if (bytes < 1024)
-		format(to, VALUE_BYTES, "%lluB", bytes);
-	else if (whole >= 100 || tenths == 0)
-		format(to, VALUE_BYTES, "%llu%c", whole, units[unit]);
-	else
-		format(to, VALUE_BYTES, "%llu.%llu%c", whole, tenths, units[unit]);
+	char letter[] = { bytes < 1024 ? 'B' : units[unit], 0 };
+
+	out_decimal(to, bytes < 1024 ? bytes : whole);
+	if (bytes >= 1024 && whole < 100 && tenths > 0) {
+		char decimal[] = { '.', (char)('0' + tenths), 0 };
+
+		append(to, decimal);
+	}
+	if (bytes > 0)
+		append(to, letter);
 }
 
 static void text_of_size(char *to, const void *value)
@@ -97,7 +104,7 @@ static void text_of_hex(char *to, const void *value)
 
 static void json_of_pages(char *to, const void *value)
 {
-	format(to, VALUE_BYTES, "%llu", u64_at(value) << PAGE_SHIFT);
+	out_decimal(to, u64_at(value) << PAGE_SHIFT);
 }
 
 static void json_of_permille(char *to, const void *value)
@@ -147,11 +154,12 @@ static void json_fields(struct out *out, const struct out_field *fields, u32 cou
 		char value[VALUE_BYTES];
 
 		if (bytes != inside_bytes || strncmp(field->key, inside, bytes) != 0) {
-			char prefix[32];
+			char prefix[PREFIX_BYTES] = "";
 
+			CHECK(bytes < sizeof(prefix));
+			memcpy(prefix, field->key, bytes);
 			if (inside_bytes)
 				out_close(out);
-			format(prefix, sizeof(prefix), "%.*s", (int)bytes, field->key);
 			if (bytes)
 				out_object(out, prefix);
 			inside = field->key;
@@ -166,22 +174,49 @@ static void json_fields(struct out *out, const struct out_field *fields, u32 cou
 
 /* ---- text ---- */
 
-static void cell(char *line, const struct out *out, const struct out_field *field, const char *value)
+/* By hand: a row has a dozen cells, and formatting them all would make a long step. */
+struct columns {
+	u32 used;
+	char text[OUT_LINE_BYTES];
+};
+
+static void begin(struct columns *line)
 {
-	u32 used = (u32)strlen(line);
-
-	CHECK(used < OUT_LINE_BYTES);	int width = (int)(field->kind == OUT_NAME ? out->name_width : field->width);
-
-	format(line + used, OUT_LINE_BYTES - used, kinds[field->kind].quoted ? "%s%-*s" : "%s%*s", used ? "  " : "", width, value);
+	line->used = 0;
+	line->text[0] = 0;
 }
 
-static void put_line(struct out *out, char *line)
+static void put(struct columns *line, const char *bytes, u32 count)
 {
-	size_t length = strlen(line);
+	CHECK(count <= sizeof(line->text) - line->used);
+	memcpy(line->text + line->used, bytes, count);
+	line->used += count;
+}
 
-	while (length && line[length - 1] == ' ')
-		line[--length] = 0;
-	out_line(out, "%s", line);
+static void put_blanks(struct columns *line, u32 count)
+{
+	CHECK(count <= sizeof(line->text) - line->used);
+	memset(line->text + line->used, ' ', count);
+	line->used += count;
+}
+
+static void cell(struct columns *line, const struct out *out, const struct out_field *field, const char *value)
+{
+	u32 width = field->kind == OUT_NAME ? out->name_width : field->width;
+	u32 length = (u32)strlen(value);
+	u32 blanks = width > length ? width - length : 0;
+	bool left = kinds[field->kind].quoted;
+
+	put_blanks(line, (line->used ? 2 : 0) + (left ? 0 : blanks));
+	put(line, value, length);
+	put_blanks(line, left ? blanks : 0);
+}
+
+static void put_line(struct out *out, struct columns *line)
+{
+	while (line->used && line->text[line->used - 1] == ' ')
+		line->used--;
+	out_whole_line(out, line->text, line->used);
 }
 
 void out_table(struct out *out, const char *key)
@@ -193,20 +228,21 @@ void out_table(struct out *out, const char *key)
 /* With the first row. */
 static void heading(struct out *out, const struct out_field *fields, u32 count)
 {
-	char line[OUT_LINE_BYTES] = "";
+	struct columns line;
 
 	if (out->heading)
 		return;
 	out->heading = true;
+	begin(&line);
 	for (u32 i = 0; i < count; i++)
 		if (fields[i].head)
-			cell(line, out, &fields[i], fields[i].head);
-	put_line(out, line);
+			cell(&line, out, &fields[i], fields[i].head);
+	put_line(out, &line);
 }
 
 void out_row(struct out *out, const struct out_field *fields, u32 count, const void *row)
 {
-	char line[OUT_LINE_BYTES] = "";
+	struct columns line;
 	char value[VALUE_BYTES];
 
 	if (out->json) {
@@ -216,13 +252,14 @@ void out_row(struct out *out, const struct out_field *fields, u32 count, const v
 		return;
 	}
 	heading(out, fields, count);
+	begin(&line);
 	for (u32 i = 0; i < count; i++) {
 		if (!fields[i].head)
 			continue;
 		kinds[fields[i].kind].text(value, value_of(&fields[i], row));
-		cell(line, out, &fields[i], value);
+		cell(&line, out, &fields[i], value);
 	}
-	put_line(out, line);
+	put_line(out, &line);
 }
 
 void out_table_end(struct out *out, const char *none)
@@ -249,16 +286,21 @@ void out_record(struct out *out, const struct out_field *fields, u32 count, cons
 		json_fields(out, fields, count, row);
 		return;
 	}
-	int width = (int)longest_label(fields, count) + 2;
+	u32 longest = longest_label(fields, count);
 
 	for (u32 i = 0; i < count; i++) {
-		char label[40];
+		struct columns line;
 
+		begin(&line);
 		if (!fields[i].head)
 			continue;
 		kinds[fields[i].kind].text(value, value_of(&fields[i], row));
-		format(label, sizeof(label), "%s:", fields[i].head);
-		if (value[0])
-			out_line(out, "%-*s%s", width, label, value);
+		if (!value[0])
+			continue;
+		put(&line, fields[i].head, (u32)strlen(fields[i].head));
+		put(&line, ":", 1);
+		put_blanks(&line, longest + 2 - line.used);
+		put(&line, value, (u32)strlen(value));
+		put_line(out, &line);
 	}
 }

@@ -167,6 +167,18 @@ static void show_prompt(void)
 	shell.prompted = true;
 }
 
+/* A step of its own: up to here a step has edited, from here on one understands. */
+static enum progress entered(void)
+{
+	shell.mode = at_prompt;
+	if (shell.line.overlong)
+		refuse_line(shell.line.text);
+	else
+		run_line(shell.line.text);
+	line_clear(&shell.line);
+	return GO_ON;
+}
+
 static void feed(u8 byte)
 {
 	enum line_event event = line_feed(&shell.line, byte);
@@ -175,12 +187,8 @@ static void feed(u8 byte)
 		shell.prompted = false;
 	if (event == LINE_CANCELLED)
 		shell.prompted = false;
-	if (event == LINE_READY)
-		run_line(shell.line.text);
-	if (event == LINE_TOO_LONG)
-		refuse_line(shell.line.text);
 	if (event == LINE_READY || event == LINE_TOO_LONG)
-		line_clear(&shell.line);
+		shell.mode = entered;
 }
 
 /* Everything that the command said has left. */
@@ -215,7 +223,7 @@ static enum progress at_prompt(void)
 		if (!input_take(&shell.input, &byte))
 			return shell.follow.on ? WAIT_FOR_TIME : WAIT_FOR_INPUT;
 		feed(byte);
-		if (!shell.prompted)
+		if (!shell.prompted || shell.mode != at_prompt)
 			break;
 	}
 	return GO_ON;

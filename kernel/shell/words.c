@@ -22,17 +22,23 @@ void words_init(struct words *words, char *line)
 	*words = (struct words){ .rest = line };
 }
 
-/* Moves the bytes of a quoted word together. NULL: a quote is open. */
+/* Moves the pieces of a quoted word together. NULL: a quote is open. */
 static char *cut(char *from)
 {
 	char *to = from;
 	bool quoted = false;
 
-	for (; *from && (quoted || !is_blank(*from)); from++)
-		if (*from == '"')
-			quoted = !quoted;
-		else
-			*to++ = *from;
+	for (;; from++, quoted = !quoted) {
+		const char *piece = from;
+
+		while (*from && *from != '"' && (quoted || !is_blank(*from)))
+			from++;
+		if (to != piece)
+			memmove(to, piece, (size_t)(from - piece));
+		to += from - piece;
+		if (*from != '"')
+			break;
+	}
 	if (quoted)
 		return NULL;
 	char *rest = *from ? from + 1 : from;
