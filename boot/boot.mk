@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The UEFI application: an ELF shared object of GNU-EFI's layout, turned into PE by objcopy.
 # Of kernel/lib it links what it names here; console.c has the check_failed() that they call.
-BOOT_C := $(wildcard boot/*.c) $(addprefix kernel/lib/,config.c elf.c error.c format.c string.c)
+BOOT_C := $(wildcard boot/*.c) $(addprefix kernel/lib/,config.c config_keys.c elf.c error.c format.c string.c)
 BOOT_O := $(BOOT_C:%.c=$(B)/boot/%.o) $(B)/boot/boot/handover.asm.o
 EFI_LIB ?= /usr/lib
 BOOT_CFLAGS := -I. -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 $(COMMON) -O2 -ffreestanding -fpic -fshort-wchar \

@@ -1,270 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The text: lines, sections, and what can be said only when all is read. */
 #include "kernel/lib/config.h"
 #include "kernel/lib/check.h"
+#include "kernel/lib/config_keys.h"
 #include "kernel/lib/format.h"
 #include <stdarg.h>
 #include <string.h>
 
-enum { LINE_BYTES = 1280, DEFAULT_TAX = 75, NORMAL_SHARES_PER_MIB = 10 };
-
-static bool parse_number(const char *text, u64 most, u64 *value)
-{
-	u64 sum = 0;
-
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		u64 digit = (u64)(u8)*text - '0';
-
-		if (digit > 9 || sum > (UINT64_MAX - digit) / 10)
-			return false;
-		sum = sum * 10 + digit;
-	}
-	*value = sum;
-	return sum <= most;
-}
-
-err_t config_size(const char *text, u64 *bytes)
-{
-	static const char units[] = "KMG";
-	char digits[24];
-	size_t length = strlen(text);
-	u32 shift = 0;
-	u64 value;
-
-	if (length == 0 || length >= sizeof(digits))
-		return E_INVALID;
-	memcpy(digits, text, length + 1);
-	const char *unit = strchr(units, digits[length - 1]);
-	if (unit && *unit) {
-		shift = 10 * (u32)(unit - units + 1);
-		digits[length - 1] = 0;
-	}
-	if (!parse_number(digits, UINT64_MAX >> shift, &value))
-		return E_INVALID;
-	*bytes = value << shift;
-	return OK;
-}
-
-/* ---- values: each parser writes to the field, or says what is valid ---- */
-
-struct target {
-	void *field;
-	u32 bytes;
-};
-
-typedef const char *parser(struct target to, const char *text);
-
-static const char *set_text(struct target to, const char *text)
-{
-	size_t length = strlen(text);
-
-	if (length >= to.bytes)
-		return to.bytes == CONFIG_CMDLINE_BYTES ? "at most 1023 bytes" : "at most 127 bytes";
-	memcpy(to.field, text, length + 1);
-	return NULL;
-}
-
-static bool is_name(const char *text)
-{
-	size_t length = strlen(text);
-
-	for (size_t i = 0; i < length; i++) {
-		char c = text[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
-			return false;
-	}
-	return length > 0 && length < CONFIG_NAME_BYTES;
-}
-
-static const char *set_name(struct target to, const char *text)
-{
-	if (!is_name(text))
-		return "a name of 1 to 31 letters, digits, '-', '_', '.'";
-	return set_text(to, text);
-}
-
-static const char *set_pages(struct target to, const char *text)
-{
-	u64 bytes;
-
-	if (config_size(text, &bytes) || bytes == 0 || bytes % PAGE_SIZE)
-		return "a size in whole 4 KiB pages: bytes, or a number with K, M or G";
-	*(u64 *)to.field = bytes;
-	return NULL;
-}
-
-static const char *set_flag(struct target to, const char *text)
-{
-	bool on = strcmp(text, "yes") == 0 || strcmp(text, "on") == 0;
-
-	if (!on && strcmp(text, "no") != 0 && strcmp(text, "off") != 0)
-		return "yes or no (on or off)";
-	*(bool *)to.field = on;
-	return NULL;
-}
-
-enum { SHARES_LOW = 0xfffffff0, SHARES_NORMAL, SHARES_HIGH, SHARES_MOST = 1000000000 };
-
-static const char *set_shares(struct target to, const char *text)
-{
-	static const char *const words[] = { "low", "normal", "high" };
-	u64 number;
-
-	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
-		if (strcmp(text, words[i]) == 0) {
-			*(u32 *)to.field = SHARES_LOW + i;
-			return NULL;
-		}
-	if (!parse_number(text, SHARES_MOST, &number))
-		return "low, normal, high, or a number up to 1000000000";
-	*(u32 *)to.field = (u32)number;
-	return NULL;
-}
-
-static const char *set_vcpus(struct target to, const char *text)
-{
-	u64 number;
-
-	if (!parse_number(text, CONFIG_MAX_VCPUS, &number) || number == 0)
-		return "1 to 4";
-	*(u32 *)to.field = (u32)number;
-	return NULL;
-}
-
-static const char *set_identity(struct target to, const char *text)
-{
-	static const char *const words[] = { [IDENTITY_KVM] = "kvm", [IDENTITY_VMWARE] = "vmware", [IDENTITY_NONE] = "none" };
-
-	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
-		if (strcmp(text, words[i]) == 0) {
-			*(enum config_identity *)to.field = i;
-			return NULL;
-		}
-	return "kvm, vmware or none";
-}
-
-static const char *set_khz(struct target to, const char *text)
-{
-	enum { LEAST = 1000, MOST = 20000000 };
-	u64 number;
-
-	if (!parse_number(text, MOST, &number) || number < LEAST)
-		return "1000 to 20000000 (kHz)";
-	*(u64 *)to.field = number;
-	return NULL;
-}
-
-static const char *set_percent(struct target to, const char *text)
-{
-	u64 number;
-
-	if (!parse_number(text, 99, &number))
-		return "0 to 99 (percent)";
-	*(u32 *)to.field = (u32)number;
-	return NULL;
-}
-
-static const char *set_overcommit(struct target to, const char *text)
-{
-	if (strcmp(text, "safe") != 0 && strcmp(text, "unsafe") != 0)
-		return "safe or unsafe";
-	*(bool *)to.field = strcmp(text, "unsafe") == 0;
-	return NULL;
-}
-
-/* ---- keys ---- */
-
-struct key {
-	const char *name;
-	parser *parse;
-	u32 offset, bytes;
-};
-
-#define VM_KEY(name, parse, field) { name, parse, offsetof(struct config_vm, field), sizeof(((struct config_vm *)0)->field) }
-#define HOST_KEY(name, parse, field) { name, parse, offsetof(struct config_host, field), sizeof(((struct config_host *)0)->field) }
-
-static const struct key vm_keys[] = {
-	VM_KEY("kernel", set_text, kernel),
-	VM_KEY("initrd", set_text, initrd),
-	VM_KEY("module0", set_text, modules[0]),
-	VM_KEY("module1", set_text, modules[1]),
-	VM_KEY("module2", set_text, modules[2]),
-	VM_KEY("module3", set_text, modules[3]),
-	VM_KEY("cmdline", set_text, cmdline),
-	VM_KEY("memory.max", set_pages, memory_max_bytes),
-	VM_KEY("memory.min", set_pages, memory_min_bytes),
-	VM_KEY("memory.shares", set_shares, memory_shares),
-	VM_KEY("share.group", set_name, share_group),
-	VM_KEY("vcpus", set_vcpus, vcpus),
-	VM_KEY("identity", set_identity, identity),
-	VM_KEY("tsc.khz", set_khz, tsc_khz),
-	VM_KEY("autostart", set_flag, autostart),
-};
-
-static const struct key host_keys[] = {
-	HOST_KEY("tax", set_percent, tax_percent),
-	HOST_KEY("overcommit", set_overcommit, overcommit_unsafe),
-	HOST_KEY("mitigations", set_flag, mitigations),
-	HOST_KEY("smt", set_flag, smt),
-	HOST_KEY("startup", set_text, startup),
-};
-
-static const struct key *find_key(const struct key *keys, u32 count, const char *name)
-{
-	for (u32 i = 0; i < count; i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-	return NULL;
-}
-
-static err_t set_key(const struct key *keys, u32 count, void *base, const char *name, const char *value,
-		     char error[CONFIG_ERROR_BYTES])
-{
-	const struct key *key = find_key(keys, count, name);
-	const char *valid;
-
-	if (!key) {
-		u32 used = format(error, CONFIG_ERROR_BYTES, "unknown key '%.32s'; valid:", name);
-
-		for (u32 i = 0; i < count; i++)
-			used += format(error + used, CONFIG_ERROR_BYTES - used, " %s", keys[i].name);
-		return E_INVALID;
-	}
-	valid = key->parse((struct target){ (u8 *)base + key->offset, key->bytes }, value);
-	if (!valid)
-		return OK;
-	format(error, CONFIG_ERROR_BYTES, "%s = %.40s: valid is %s", name, value, valid);
-	return E_INVALID;
-}
-
-static void resolve_shares(struct config_vm *vm)
-{
-	u64 mib = vm->memory_max_bytes >> 20;
-
-	if (vm->memory_shares >= SHARES_LOW && vm->memory_shares <= SHARES_HIGH)
-		vm->memory_shares = (u32)(mib * NORMAL_SHARES_PER_MIB << (vm->memory_shares - SHARES_LOW) >> 1);
-}
-
-err_t config_set(struct config_vm *vm, const char *key, const char *value, char error[CONFIG_ERROR_BYTES])
-{
-	err_t result = set_key(vm_keys, ARRAY_SIZE(vm_keys), vm, key, value, error);
-
-	resolve_shares(vm);
-	return result;
-}
-
-/* ---- the text ---- */
-
-enum section { SECTION_NONE, SECTION_HOST, SECTION_VM, SECTION_SKIP };
+enum { LINE_BYTES = 1280, DEFAULT_TAX = 75, NONE_BYTES = sizeof("none") };
 
 struct reader {
 	struct config *config;
 	const char *file;
 	u32 line;
-	enum section section;
-	struct config_vm *vm;
+	/* The section: what its keys are (NULL: no section yet, or one that is left out), where they go, which have
+	 * been there. */
+	const struct config_keys *keys;
+	void *base;
+	bool *valid; /* of the section, NULL: it has none */
+	u64 seen, seen_host;
+	bool skip; /* keys up to the next section belong to nothing */
 };
 
 static void complain(struct reader *reader, const char *text, ...) PRINTF(2, 3);
@@ -273,15 +28,122 @@ static void complain(struct reader *reader, const char *text, ...)
 	struct config *config = reader->config;
 	va_list arguments;
 
-	if (reader->section == SECTION_VM)
-		reader->vm->valid = false;
+	if (reader->valid)
+		*reader->valid = false;
 	if (config->error_count++ >= CONFIG_MAX_ERRORS)
 		return;
 	char *to = config->errors[config->error_count - 1];
 	u32 used = format(to, CONFIG_ERROR_BYTES, "%.60s:%u: ", reader->file, reader->line);
+
 	va_start(arguments, text);
 	format_va(to + used, CONFIG_ERROR_BYTES - used, text, arguments);
 	va_end(arguments);
+	config_make_plain(to);
+}
+
+/* ---- sections ---- */
+
+static void *begin_vm(struct config *config, const char *name, u32 line, bool **valid)
+{
+	struct config_vm *vm = &config->vms[config->vm_count++];
+
+	*vm = (struct config_vm){
+		.vcpus = 1, .memory_shares = SHARES_NORMAL, .balloon = BALLOON_ALL, .line = line, .valid = true
+	};
+	memcpy(vm->name, name, strlen(name) + 1);
+	memcpy(vm->share_group, "none", NONE_BYTES);
+	memcpy(vm->pool, "none", NONE_BYTES);
+	*valid = &vm->valid;
+	return vm;
+}
+
+static void *begin_pool(struct config *config, const char *name, u32 line, bool **valid)
+{
+	struct config_pool *pool = &config->pools[config->pool_count++];
+
+	*pool = (struct config_pool){ .shares = SHARES_NORMAL, .line = line, .valid = true };
+	memcpy(pool->name, name, strlen(name) + 1);
+	memcpy(pool->parent, "none", NONE_BYTES);
+	*valid = &pool->valid;
+	return pool;
+}
+
+static void *begin_group(struct config *config, const char *name, u32 line, bool **valid)
+{
+	struct config_group *group = &config->groups[config->group_count++];
+
+	*group = (struct config_group){ .mode = GROUP_FAST, .line = line, .valid = true };
+	memcpy(group->name, name, strlen(name) + 1);
+	*valid = &group->valid;
+	return group;
+}
+
+/* Sections that have a name: an array in the config each. */
+enum { KIND_VM, KIND_POOL, KIND_GROUP };
+static const struct kind {
+	const char *word;
+	const struct config_keys *keys;
+	void *(*begin)(struct config *config, const char *name, u32 line, bool **valid);
+	u32 most;
+	size_t first, bytes, count,
+		line; /* offsets: in the config, and in an element (whose name is its first field) */
+	bool none_is_taken;
+} kinds[] = {
+#define KIND(word, array, counter, most, none_is_taken)                                           \
+	{                                                                                         \
+#word, &config_##word##_keys, begin_##word, most, offsetof(struct config, array), \
+			sizeof(struct config_##word), offsetof(struct config, counter),           \
+			offsetof(struct config_##word, line), none_is_taken                       \
+	}
+	[KIND_VM] = KIND(vm, vms, vm_count, CONFIG_MAX_VMS, false),
+	[KIND_POOL] = KIND(pool, pools, pool_count, CONFIG_MAX_POOLS, true),
+	[KIND_GROUP] = KIND(group, groups, group_count, CONFIG_MAX_GROUPS, true),
+};
+
+static const u8 *element(const struct kind *kind, const struct config *config, u32 number)
+{
+	return (const u8 *)config + kind->first + number * kind->bytes;
+}
+
+static u32 count_of(const struct kind *kind, const struct config *config)
+{
+	return *(const u32 *)((const u8 *)config + kind->count);
+}
+
+/* The element of this name, NULL: none. */
+static const u8 *find(const struct kind *kind, const struct config *config, const char *name)
+{
+	for (u32 i = 0; i < count_of(kind, config); i++) {
+		if (strcmp((const char *)element(kind, config, i), name) == 0)
+			return element(kind, config, i);
+	}
+	return NULL;
+}
+
+static void begin_named(struct reader *reader, const struct kind *kind, const char *name)
+{
+	struct config *config = reader->config;
+	const u8 *same = find(kind, config, name);
+
+	if (!config_is_name(name)) {
+		complain(reader, "[%s %.32s]: valid is a name of 1 to 31 letters, digits, '-', '_', '.'", kind->word,
+			 name);
+	} else if (kind->none_is_taken && strcmp(name, "none") == 0) {
+		complain(reader, "[%s none]: 'none' is a reserved word; valid is another name", kind->word);
+	} else if (same) {
+		complain(
+			reader,
+			"[%s %s]: is there already (line %u); this one is left out; valid is one section for each name",
+			kind->word, name, *(const u32 *)(same + kind->line));
+	} else if (count_of(kind, config) == kind->most) {
+		complain(reader, "[%s %s]: valid are at most %u of them; this one is left out", kind->word, name,
+			 kind->most);
+	} else {
+		reader->base = kind->begin(config, name, reader->line, &reader->valid);
+		reader->keys = kind->keys;
+		reader->seen = 0;
+		reader->skip = false;
+	}
 }
 
 static char *trim(char *text)
@@ -291,95 +153,113 @@ static char *trim(char *text)
 	while (*text == ' ' || *text == '\t')
 		text++;
 	length = strlen(text);
-	while (length && strchr(" \t\r", text[length - 1]))
+	while (length && (text[length - 1] == ' ' || text[length - 1] == '\t' || text[length - 1] == '\r'))
 		text[--length] = 0;
 	return text;
 }
 
-static void begin_vm(struct reader *reader, const char *name)
+/* From here on keys are of no section, unless what follows says otherwise. */
+static void end_section(struct reader *reader)
 {
-	struct config *config = reader->config;
-
-	reader->section = SECTION_SKIP;
-	if (!is_name(name)) {
-		complain(reader, "[vm %.32s]: a VM's name has 1 to 31 letters, digits, '-', '_', '.'", name);
-		return;
-	}
-	for (u32 i = 0; i < config->vm_count; i++)
-		if (strcmp(config->vms[i].name, name) == 0) {
-			complain(reader, "[vm %s]: there is a VM of this name already (line %u); this one is left out", name,
-				 config->vms[i].line);
-			return;
-		}
-	if (config->vm_count == CONFIG_MAX_VMS) {
-		complain(reader, "[vm %s]: at most %u VMs", name, CONFIG_MAX_VMS);
-		return;
-	}
-	reader->vm = &config->vms[config->vm_count++];
-	*reader->vm = (struct config_vm){ .vcpus = 1, .memory_shares = SHARES_NORMAL, .line = reader->line, .valid = true };
-	memcpy(reader->vm->name, name, strlen(name) + 1);
-	memcpy(reader->vm->share_group, "none", sizeof("none"));
-	reader->section = SECTION_VM;
+	if (reader->keys == &config_host_keys)
+		reader->seen_host = reader->seen;
+	reader->keys = NULL;
+	reader->valid = NULL;
+	reader->skip = true;
 }
 
 static void begin_section(struct reader *reader, char *text)
 {
 	char *end = strchr(text, ']');
 
-	if (!end || *trim(end + 1)) {
-		reader->section = SECTION_SKIP;
-		complain(reader, "'%.40s': a section is [host], [vm NAME], [pool NAME] or [group NAME]", text);
-		return;
+	end_section(reader);
+	if (end && !*trim(end + 1)) {
+		*end = 0;
+		text = trim(text + 1);
+		if (strcmp(text, "host") == 0) {
+			reader->keys = &config_host_keys;
+			reader->base = &reader->config->host;
+			reader->seen = reader->seen_host;
+			reader->skip = false;
+			return;
+		}
+		for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+			size_t length = strlen(kinds[i].word);
+
+			if (strncmp(text, kinds[i].word, length) == 0 &&
+			    (text[length] == ' ' || text[length] == '\t')) {
+				begin_named(reader, &kinds[i], trim(text + length));
+				return;
+			}
+		}
 	}
-	*end = 0;
-	text = trim(text + 1);
-	if (strcmp(text, "host") == 0)
-		reader->section = SECTION_HOST;
-	else if (strncmp(text, "vm ", 3) == 0)
-		begin_vm(reader, trim(text + 3));
-	else if (strncmp(text, "pool ", 5) == 0 || strncmp(text, "group ", 6) == 0)
-		reader->section = SECTION_SKIP;
-	else {
-		reader->section = SECTION_SKIP;
-		complain(reader, "[%.40s]: a section is [host], [vm NAME], [pool NAME] or [group NAME]", text);
-	}
+	complain(reader, "'%.40s': valid sections are [host], [vm NAME], [pool NAME] and [group NAME]", text);
 }
+
+/* ---- lines ---- */
 
 static void read_key(struct reader *reader, char *text)
 {
 	char error[CONFIG_ERROR_BYTES];
 	char *equals = strchr(text, '=');
-	err_t result;
 
-	if (reader->section == SECTION_SKIP)
+	if (reader->skip)
 		return;
-	if (!equals || reader->section == SECTION_NONE) {
-		complain(reader, "'%.40s': %s", text, equals ? "a key before any section" : "neither [section] nor key = value");
+	if (!equals) {
+		complain(reader, "'%.40s': valid are [section] and key = value", text);
+		return;
+	}
+	if (!reader->keys) {
+		complain(reader,
+			 "'%.40s': a key before any section; valid is [host], [vm NAME], [pool NAME] or [group NAME] "
+			 "first",
+			 text);
 		return;
 	}
 	*equals = 0;
-	if (reader->section == SECTION_HOST)
-		result = set_key(host_keys, ARRAY_SIZE(host_keys), &reader->config->host, trim(text), trim(equals + 1), error);
-	else
-		result = set_key(vm_keys, ARRAY_SIZE(vm_keys), reader->vm, trim(text), trim(equals + 1), error);
-	if (result)
+	if (config_set_key(reader->keys, reader->base, trim(text), trim(equals + 1), &reader->seen, error))
 		complain(reader, "%s", error);
+}
+
+/* The first character that no text has; `bytes` if there is none.  What is above 0x7f may be UTF-8. */
+static size_t find_control(const char *line, size_t bytes)
+{
+	size_t i = 0;
+
+	while (i < bytes && ((u8)line[i] >= ' ' || line[i] == '\t' || (line[i] == '\r' && i + 1 == bytes)) &&
+	       line[i] != 0x7f)
+		i++;
+	return i;
+}
+
+static void cut_comment(char *line)
+{
+	for (char *at = line; (at = strchr(at, ';')) != NULL; at++) {
+		if (at == line || at[-1] == ' ' || at[-1] == '\t') {
+			*at = 0;
+			return;
+		}
+	}
 }
 
 static void read_line(struct reader *reader, const char *from, size_t bytes)
 {
 	char line[LINE_BYTES];
+	size_t control = find_control(from, bytes);
 
 	if (bytes >= sizeof(line)) {
-		complain(reader, "a line of %zu bytes; at most %u are valid", bytes, LINE_BYTES - 1);
+		complain(reader, "a line of %llu bytes; valid are at most %u", (u64)bytes, LINE_BYTES - 1);
+		return;
+	}
+	if (control < bytes) {
+		complain(reader, "column %llu: byte 0x%02x; valid is text", (u64)control + 1, (u8)from[control]);
 		return;
 	}
 	memcpy(line, from, bytes);
 	line[bytes] = 0;
-	char *comment = strchr(line, ';');
-	if (comment)
-		*comment = 0;
+	cut_comment(line);
 	char *text = trim(line);
+
 	if (*text == 0 || *text == '#')
 		return;
 	if (*text == '[')
@@ -388,20 +268,79 @@ static void read_line(struct reader *reader, const char *from, size_t bytes)
 		read_key(reader, text);
 }
 
-static void finish(struct reader *reader, struct config_vm *vm)
+/* ---- what is known at the end ---- */
+
+/* Not for a VM that has had its say: what seems to be missing may be what was wrong. */
+static void finish_vm(struct reader *reader, struct config_vm *vm)
 {
-	reader->section = SECTION_VM;
-	reader->vm = vm;
+	reader->valid = &vm->valid;
 	reader->line = vm->line;
-	if (!vm->kernel[0])
-		complain(reader, "[vm %s]: kernel is missing: the path of a bzImage, PVH or multiboot file", vm->name);
-	if (!vm->memory_max_bytes)
-		complain(reader, "[vm %s]: memory.max is missing: a size, such as 256M", vm->name);
+	if (vm->valid && !vm->kernel[0])
+		complain(reader, "[vm %s]: kernel is missing; valid is the path of a bzImage, PVH or multiboot file",
+			 vm->name);
+	if (vm->valid && !vm->memory_max_bytes)
+		complain(reader, "[vm %s]: memory.max is missing; valid is a size, such as 256M", vm->name);
 	if (!vm->memory_min_bytes)
 		vm->memory_min_bytes = vm->memory_max_bytes;
-	if (vm->memory_min_bytes > vm->memory_max_bytes)
-		complain(reader, "[vm %s]: memory.min exceeds memory.max", vm->name);
-	resolve_shares(vm);
+	if (vm->valid && vm->memory_min_bytes > vm->memory_max_bytes)
+		complain(reader, "[vm %s]: memory.min is above memory.max; valid is at most %llu KiB", vm->name,
+			 vm->memory_max_bytes >> 10);
+	if (strcmp(vm->pool, "none") != 0 && !find(&kinds[KIND_POOL], reader->config, vm->pool))
+		complain(reader, "[vm %s]: pool = %s: there is no [pool %s]; valid is none or one that is there",
+			 vm->name, vm->pool, vm->pool);
+	vm->memory_shares = config_resolve_shares(vm->memory_shares, vm->memory_max_bytes);
+}
+
+static const struct config_pool *parent_of(const struct config *config, const struct config_pool *pool)
+{
+	return (const struct config_pool *)(const void *)find(&kinds[KIND_POOL], config, pool->parent);
+}
+
+/* Upwards as many steps as there are pools: who has not arrived by then never will. */
+static bool is_in_circle(const struct config *config, const struct config_pool *pool)
+{
+	for (u32 i = 0; pool && i < config->pool_count; i++)
+		pool = parent_of(config, pool);
+	return pool != NULL;
+}
+
+static void finish_pool(struct reader *reader, struct config_pool *pool)
+{
+	enum { UNLIMITED_GIB = 16 };
+	const char *problem = NULL;
+
+	reader->valid = &pool->valid;
+	reader->line = pool->line;
+	if (pool->max_bytes && pool->min_bytes > pool->max_bytes)
+		complain(reader, "[pool %s]: min is above max; valid is at most %llu KiB", pool->name,
+			 pool->max_bytes >> 10);
+	if (strcmp(pool->parent, "none") != 0 && !parent_of(reader->config, pool))
+		problem = "there is no such pool";
+	else if (is_in_circle(reader->config, pool))
+		problem = "a pool above itself";
+	if (problem) {
+		complain(reader, "[pool %s]: parent = %s: %s; valid is none or another pool", pool->name, pool->parent,
+			 problem);
+		memcpy(pool->parent, "none", NONE_BYTES);
+	}
+	pool->shares =
+		config_resolve_shares(pool->shares, pool->max_bytes ? pool->max_bytes : (u64)UNLIMITED_GIB << 30);
+}
+
+static void finish(struct reader *reader)
+{
+	struct config *config = reader->config;
+
+	for (u32 i = 0; i < config->pool_count; i++)
+		finish_pool(reader, &config->pools[i]);
+	for (u32 i = 0; i < config->vm_count; i++)
+		finish_vm(reader, &config->vms[i]);
+}
+
+/* Editors of some systems put a mark before UTF-8. */
+static size_t skip_mark(const char *text, size_t bytes)
+{
+	return bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
 void config_parse(struct config *config, const char *file, const char *text, size_t bytes)
@@ -409,17 +348,21 @@ void config_parse(struct config *config, const char *file, const char *text, siz
 	struct reader reader = { .config = config, .file = file };
 
 	memset(config, 0, sizeof(*config));
-	config->host = (struct config_host){ .tax_percent = DEFAULT_TAX, .mitigations = true, .smt = true };
-	bytes = bytes < CONFIG_MAX_TEXT_BYTES ? bytes : CONFIG_MAX_TEXT_BYTES;
-	for (size_t at = 0; at < bytes;) {
+	config->host =
+		(struct config_host){ .tax_percent = DEFAULT_TAX, .swap = "none", .mitigations = true, .smt = true };
+	for (size_t at = skip_mark(text, bytes); at < bytes;) {
 		size_t end = at;
 
 		while (end < bytes && text[end] != '\n')
 			end++;
 		reader.line++;
+		if (end > CONFIG_MAX_TEXT_BYTES) {
+			complain(&reader, "the file is too long; valid are at most %u KiB, what follows is left out",
+				 CONFIG_MAX_TEXT_BYTES / 1024);
+			break;
+		}
 		read_line(&reader, text + at, end - at);
 		at = end + 1;
 	}
-	for (u32 i = 0; i < config->vm_count; i++)
-		finish(&reader, &config->vms[i]);
+	finish(&reader);
 }
