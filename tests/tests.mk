@@ -59,4 +59,8 @@ emu-%: $(B)/aerostat.img $(B)/tiny.img
 bench: $(B)/exits.img
 	@tests/bench/exits
 
-.PHONY: guests test emu bench
+## make stress       what takes long: twenty lives of a guest
+stress: $(B)/aerostat.img
+	@$(PYTEST) -s tests/stress
+
+.PHONY: guests test emu bench stress

@@ -145,7 +145,11 @@ class Console:
     def wait_log(self, name, pattern, seconds=COMMAND_SECONDS, after=0):
         """The first line of the guest's log that matches, behind the first `after` lines."""
         def look():
-            return next((line for line in self.log(name)[after:] if re.search(pattern, line)), None)
+            lines = self.log(name)[after:]
+            dead = next((line for line in lines if line.startswith("guest died")), None)
+            if dead:
+                raise ConsoleError(dead)
+            return next((line for line in lines if re.search(pattern, line)), None)
         try:
             return self.wait_for(f"{pattern!r} in {name}'s log", look, seconds)
         except ConsoleError as error:

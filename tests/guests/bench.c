@@ -163,7 +163,8 @@ void guest_main(void)
 
 	interrupt_on(VECTOR_IPI, on_self_ipi);
 	interrupts_enable();
-	apic_set_mode(true);
+	if (!apic_x2())
+		die("bench needs x2APIC");
 	apic_write(APIC_LVT_TIMER, APIC_LVT_DEADLINE | VECTOR_TIMER);
 	measure(NULL, nothing, ROUNDS);
 	for (u32 i = 0; i < ARRAY_SIZE(trips); i++)
