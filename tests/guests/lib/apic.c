@@ -71,7 +71,7 @@ void apic_set_mode(bool to_x2)
 {
 	u64 base = msr_read(MSR_APIC_BASE) & ~(u64)(APIC_BASE_X2 | APIC_BASE_ON);
 
-	if (!to_x2 && (msr_read(MSR_APIC_BASE) & APIC_BASE_X2))
+	if (msr_read(MSR_APIC_BASE) & APIC_BASE_X2)
 		msr_write(MSR_APIC_BASE, base); /* from x2APIC the only way leads through "disabled"; SDM vol. 3A, 11.12.5 */
 	msr_write(MSR_APIC_BASE, base | APIC_BASE_ON);
 	if (to_x2)
