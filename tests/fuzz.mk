@@ -2,8 +2,8 @@
 # Fuzzing with libFuzzer (clang): one program per tests/fuzz/*_fuzz.c.
 FUZZ_SECONDS ?= 30
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_SRCS := $(wildcard vmx/decode*.c vmx/emulate*.c) $(addprefix vmx/,walk.c strio.c inject.c why.c vmcs.c) \
-	$(addprefix kernel/lib/,format.c error.c log.c) $(addprefix tests/unit/support/,vmx_fake.c host.c)
+FUZZ_SRCS := $(wildcard vmx/decode*.c vmx/emulate*.c) $(addprefix vmx/,walk.c strio.c cpuid.c inject.c why.c vmcs.c) \
+	$(addprefix kernel/lib/,format.c error.c log.c) $(addprefix tests/unit/support/,emulate_fake.c vmx_fake.c host.c)
 FUZZ_FLAGS := -Itests/unit/fake -I. $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/walk.h"
+#include "vmx/cpuid.h"
 #include "vmx/machine.h"
 #include <string.h>
 
@@ -13,14 +14,12 @@ enum { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_USER = 4, FAULT_RESERVED = 8, F
 #define ENTRY_LARGE BIT(7)
 #define ENTRY_NX BIT(63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ULL
-/* Address bits that no processor with this much memory of ours uses: as CONTROL_PDPTE_RESERVED. */
-#define ENTRY_BEYOND 0x000fc00000000000ULL
 
 #define RFLAGS_AC BIT(18)
 
 enum { MARK_TRIES = 4 }; /* against a CPU that never stops changing the entry */
 
-/* One level of tables: which address bits choose in it, whether an entry may be a leaf, which bits fault. */
+/* One level of tables: which address bits choose in it, whether an entry may be a leaf, which bits fault beside those of too large an address. */
 struct paging_level {
 	u32 shift;                   /* an entry maps 1 << shift bytes */
 	u64 large;                   /* ENTRY_LARGE, where it marks a leaf */
@@ -33,7 +32,7 @@ struct paging {
 	struct paging_level level[WALK_LEVELS + 1];
 };
 
-#define PAE_RESERVED (ENTRY_BEYOND | 0x7ff0000000000000ULL)
+#define PAE_RESERVED 0x7ff0000000000000ULL
 
 static const struct paging paging_32 = {
 	.levels = 2, .entry_shift = 2,
@@ -52,10 +51,10 @@ static const struct paging paging_pae = {
 };
 static const struct paging paging_4 = {
 	.levels = 4, .entry_shift = 3,
-	.level = { [1] = { .shift = 12, .reserved = ENTRY_BEYOND },
-		   [2] = { .shift = 21, .large = ENTRY_LARGE, .reserved = ENTRY_BEYOND, .reserved_large = 0x1fe000 },
-		   [3] = { .shift = 30, .large = ENTRY_LARGE, .reserved = ENTRY_BEYOND, .reserved_large = 0x3fffe000 },
-		   [4] = { .shift = 39, .reserved = ENTRY_BEYOND | ENTRY_LARGE } },
+	.level = { [1] = { .shift = 12 },
+		   [2] = { .shift = 21, .large = ENTRY_LARGE, .reserved_large = 0x1fe000 },
+		   [3] = { .shift = 30, .large = ENTRY_LARGE, .reserved_large = 0x3fffe000 },
+		   [4] = { .shift = 39, .reserved = ENTRY_LARGE } },
 };
 
 /* One walk under way. */
@@ -106,7 +105,8 @@ static gpa_t slot_of(const struct paging *paging, gpa_t table, const struct pagi
 static err_t go_down(struct way *way, u64 linear, gpa_t table, u32 *fault)
 {
 	const struct paging *paging = way->paging;
-	u64 no_nx = way->nx ? 0 : ENTRY_NX;
+	/* Too large an address (no 32-bit entry has one), and NX where it does not exist. */
+	u64 reserved = (ENTRY_ADDRESS & ~0ULL << cpuid_address_bits(way->v)) | (way->nx ? 0 : ENTRY_NX);
 
 	for (u32 level = paging->levels;; level--) {
 		CHECK(level >= 1 && level <= WALK_LEVELS);
@@ -123,7 +123,7 @@ static err_t go_down(struct way *way, u64 linear, gpa_t table, u32 *fault)
 		if (!(entry & ENTRY_PRESENT))
 			return E_INVALID;
 		*fault = FAULT_PRESENT | FAULT_RESERVED;
-		if (entry & (row->reserved | no_nx | (large ? row->reserved_large : 0)))
+		if (entry & (row->reserved | reserved | (large ? row->reserved_large : 0)))
 			return E_INVALID;
 		way->rights &= entry;
 		way->denied |= entry;

@@ -130,7 +130,7 @@ static void reserved_bits_fault_as_such(void **state)
 	} rows[] = {
 		{ FAKE_TABLES, 0x80, 0x7000 },                       /* a large page of 512 GiB */
 		{ FAKE_TABLES, BIT(50), 0x7000 },
-		{ FAKE_TABLES + 0x3000 + 8 * 7, BIT(46), 0x7000 },
+		{ FAKE_TABLES + 0x3000 + 8 * 7, BIT(FAKE_ADDRESS_BITS), 0x7000 },
 		{ FAKE_TABLES + 0x2000 + 8, BIT(13), 0x200000 },     /* below the address of a 2 MiB page */
 		{ FAKE_TABLES + 0x3000 + 8 * 7, NX, 0x7000 },        /* EFER.NXE is clear */
 	};

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest around the emulation, for one test program: memory that is an array, devices that remember what was done to them.
- * Included by the test itself, whose definitions then stand before those of mm/ and devices/ in the library.
- *
- * Guest-physical: memory from 0 to FAKE_MEMORY, everything above is a device's.  A page can be made to suspend: a number of
- * times, or always.
+ * A guest around the emulation: memory that is an array, devices that remember what was done to them, in the place of mm/ and
+ * devices/.  Guest-physical: memory from 0 to FAKE_MEMORY, everything above is a device's.  mm_reach can be made to suspend.
  */
 #pragma once
 #include "tests/unit/support/vmx_fake.h"
@@ -12,9 +9,9 @@
 #include "vmx/machine.h"
 #include <string.h>
 
-enum { FAKE_MEMORY = 2 << 20, FAKE_DEVICE_BYTES = 2 * PAGE_SIZE, FAKE_LOG = 256 };
+enum { FAKE_MEMORY = 2 << 20, FAKE_DEVICE_BYTES = 2 * PAGE_SIZE, FAKE_LOG = 256, FAKE_ADDRESS_BITS = 46 };
 #define FAKE_DEVICE 0x10000000ULL /* these addresses answer with fake_device; others read as ones */
-#define FAKE_TABLES 0x100000ULL   /* page tables of fake_paging */
+#define FAKE_TABLES 0x100000ULL   /* page tables of a 64-bit guest: linear addresses are guest-physical ones */
 #define FAKE_CODE 0x5000ULL
 #define FAKE_STACK 0x110000ULL    /* a page of memory */
 
@@ -24,158 +21,25 @@ struct fake_access {
 	bool write;
 };
 
-static u8 fake_memory[FAKE_MEMORY + 8];
-static u8 fake_device[FAKE_DEVICE_BYTES];
-static struct fake_access fake_log[FAKE_LOG];
-static u32 fake_accesses; /* all that there were: the log keeps the first */
-static u32 fake_reaches;
-static u64 fake_suspend_page;   /* page number; ~0: none */
-static u32 fake_suspend_at;     /* this call of mm_reach suspends, counted from 1; 0: none */
-static void (*fake_device_hook)(void);
-static struct vcpu fake_vcpu;
+extern u8 fake_memory[FAKE_MEMORY + 8];
+extern u8 fake_device[FAKE_DEVICE_BYTES];
+extern struct fake_access fake_log[FAKE_LOG];
+extern u32 fake_accesses;     /* all that there were: the log keeps the first */
+extern u32 fake_reaches;      /* calls of mm_reach */
+extern u64 fake_suspend_page; /* page number; ~0: none */
+extern u32 fake_suspend_at;   /* this call of mm_reach suspends, counted from 1; 0: none */
+extern struct vcpu fake_vcpu;
 
-static inline void fake_note(u64 address, u32 bytes, bool write, u64 value)
-{
-	if (fake_accesses < FAKE_LOG)
-		fake_log[fake_accesses] = (struct fake_access){ .address = address, .value = value, .bytes = bytes, .write = write };
-	fake_accesses++;
-	if (fake_device_hook)
-		fake_device_hook();
-}
-
-err_t mm_reach(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum mm_access access, void **pointer)
-{
-	(void)vm, (void)vcpu, (void)access;
-	CHECK(bytes > 0 && address.a % PAGE_SIZE + bytes <= PAGE_SIZE);
-	fake_reaches++;
-	if (address.a >> PAGE_SHIFT == fake_suspend_page || fake_reaches == fake_suspend_at)
-		return E_SUSPEND;
-	if (address.a >= FAKE_MEMORY)
-		return E_NOT_FOUND;
-	*pointer = fake_memory + address.a;
-	return OK;
-}
-
-static bool fake_is_device(u64 address, u32 bytes)
-{
-	return address >= FAKE_DEVICE && address - FAKE_DEVICE <= FAKE_DEVICE_BYTES - bytes;
-}
-
-u64 pc_mmio_read(struct pc *pc, u32 vcpu, gpa_t address, u32 size)
-{
-	u64 value = ~0ULL >> (64 - 8 * size);
-
-	(void)pc, (void)vcpu;
-	CHECK(size >= 1 && size <= 8 && address.a >= FAKE_MEMORY && address.a % PAGE_SIZE + size <= PAGE_SIZE);
-	if (fake_is_device(address.a, size)) {
-		value = 0;
-		memcpy(&value, fake_device + (address.a - FAKE_DEVICE), size);
-	}
-	fake_note(address.a, size, false, value);
-	return value;
-}
-
-void pc_mmio_write(struct pc *pc, u32 vcpu, gpa_t address, u32 size, u64 value)
-{
-	(void)pc, (void)vcpu;
-	CHECK(size >= 1 && size <= 8 && address.a >= FAKE_MEMORY && address.a % PAGE_SIZE + size <= PAGE_SIZE);
-	if (fake_is_device(address.a, size))
-		memcpy(fake_device + (address.a - FAKE_DEVICE), &value, size);
-	fake_note(address.a, size, true, value & ~0ULL >> (64 - 8 * size));
-}
-
-/* A port reads as the number of accesses before it, and its own number above. */
-u32 pc_port_read(struct pc *pc, u32 vcpu, u16 port, u32 size)
-{
-	u32 value = fake_accesses | (u32)port << 16;
-
-	(void)pc, (void)vcpu;
-	CHECK(size == 1 || size == 2 || size == 4);
-	fake_note(port, size, false, value);
-	return value;
-}
-
-void pc_port_write(struct pc *pc, u32 vcpu, u16 port, u32 size, u32 value)
-{
-	(void)pc, (void)vcpu;
-	CHECK(size == 1 || size == 2 || size == 4);
-	fake_note(port, size, true, value);
-}
-
-bool pc_interrupt_pending(struct pc *pc, u32 vcpu)
-{
-	(void)pc, (void)vcpu;
-	return false;
-}
-
-int pc_interrupt_ack(struct pc *pc, u32 vcpu)
-{
-	(void)pc, (void)vcpu;
-	return -1;
-}
-
-/* ---- the guest ---- */
-
-static inline void fake_entry(u64 address, u64 entry)
-{
-	memcpy(fake_memory + address, &entry, sizeof(entry));
-}
-
-static inline u64 fake_entry_at(u64 address)
-{
-	u64 entry;
-
-	memcpy(&entry, fake_memory + address, sizeof(entry));
-	return entry;
-}
-
-/* 4-level tables: linear addresses up to 2 MiB by 4 KiB pages, up to 1 GiB by 2 MiB ones, all where they are. */
-static inline void fake_paging(void)
-{
-	fake_entry(FAKE_TABLES, (FAKE_TABLES + 0x1000) | 0x7);
-	fake_entry(FAKE_TABLES + 0x1000, (FAKE_TABLES + 0x2000) | 0x7);
-	fake_entry(FAKE_TABLES + 0x2000, (FAKE_TABLES + 0x3000) | 0x7);
-	for (u64 i = 1; i < 512; i++)
-		fake_entry(FAKE_TABLES + 0x2000 + 8 * i, i << LARGE_SHIFT | 0x87);
-	for (u64 i = 0; i < 512; i++)
-		fake_entry(FAKE_TABLES + 0x3000 + 8 * i, i << PAGE_SHIFT | 0x7);
-	vmcs_write(GUEST_CR3, FAKE_TABLES);
-}
-
-/* The entry of the 4 KiB page that holds a linear address below 2 MiB. */
-static inline u64 fake_leaf(u64 linear)
-{
-	return FAKE_TABLES + 0x3000 + 8 * (linear >> PAGE_SHIFT);
-}
-
-static inline void fake_guest(enum vcpu_mode mode)
-{
-	vmx_fake_reset();
-	vmx_fake_mode(mode);
-	memset(&fake_vcpu, 0, sizeof(fake_vcpu));
-	memset(fake_memory, 0, sizeof(fake_memory));
-	memset(fake_device, 0, sizeof(fake_device));
-	fake_accesses = fake_reaches = fake_suspend_at = 0;
-	fake_suspend_page = ~0ULL;
-	fake_device_hook = NULL;
-	if (mode == VCPU_LONG64)
-		fake_paging();
-	fake_vcpu.exit.rip = FAKE_CODE;
-	vmcs_write(GUEST_RSP, FAKE_STACK + 0x800);
-}
-
-static inline void fake_code(const void *bytes, u32 count)
-{
-	memcpy(fake_memory + fake_vcpu.exit.rip, bytes, count);
-}
-
+/* A fresh guest, standing at FAKE_CODE; with page tables where the mode has paging on. */
+void fake_guest(enum vcpu_mode mode);
+void fake_code(const void *bytes, u32 count);
 #define FAKE_BYTES(...) fake_code((const u8[]){ __VA_ARGS__ }, sizeof((const u8[]){ __VA_ARGS__ }))
+
+void fake_entry(u64 address, u64 entry);
+u64 fake_entry_at(u64 address);
+/* The entry of the 4 KiB page that holds a linear address below 2 MiB. */
+u64 fake_leaf(u64 linear);
 
 /* The exit that an access to `linear`, which leads to `address`, would cause. */
 enum { FAKE_READ = 0x181, FAKE_WRITE = 0x182 };
-static inline void fake_violation(u64 linear, u64 address, u64 qualification)
-{
-	fake_vcpu.exit.qualification = qualification;
-	vmcs_write(EXIT_LINEAR, linear);
-	vmcs_write(EXIT_GPA, address);
-}
+void fake_violation(u64 linear, u64 address, u64 qualification);
