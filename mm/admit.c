@@ -4,8 +4,7 @@
 #include "mm/frame.h"
 
 enum {
-	/* A VM's control blocks, devices and console ring, and the 32 frames that are held for a vCPU until it has made
-	   progress. */
+	/* A VM's control blocks, devices and console ring, and the 32 frames that are held for a vCPU until it has made progress. */
 	FIXED_PAGES = 64,
 	GIB_BLOCKS = 512,
 	TOP_TABLES = 2, /* PML4 and PDPT: one each up to 512 GiB */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every invariant of mm, a bounded piece a step, while the machine goes on: a piece looks under the lock of what it
- * looks at.  What must be summed over several steps restarts when its generation has moved.
+ * Every invariant of mm, a bounded piece a step, while the machine goes on: a piece looks under the lock of what it looks at.  What must
+ * be summed over several steps restarts when its generation has moved.
  */
 #include "mm/audit.h"
 #include "kernel/lib/format.h"
@@ -36,8 +36,7 @@ bool audit_again(struct audit *audit, const char *what)
 	return false;
 }
 
-static bool (*const phases[])(struct audit *audit) = { audit_frames, audit_zones, audit_blocks, audit_sums,
-						       audit_machine };
+static bool (*const phases[])(struct audit *audit) = { audit_frames, audit_zones, audit_blocks, audit_sums, audit_machine };
 
 void mm_audit_begin(struct mm_audit *public_)
 {

@@ -19,8 +19,8 @@ static u32 check_free(struct audit *audit, u32 mpn)
 	lock_acquire(&zone->lock);
 	if (frame->state == FRAME_FREE) {
 		u32 order = frame->order;
-		bool listed = frame->previous ? frame_of(frame->previous)->next == mpn
-					      : order < ZONE_ORDERS && zone->heads[order] == mpn;
+		bool listed = frame->previous ? frame_of(frame->previous)->next == mpn :
+						order < ZONE_ORDERS && zone->heads[order] == mpn;
 
 		if (order >= ZONE_ORDERS || mpn % (1U << order))
 			audit_report(audit, "frame 0x%x: free block of impossible order %u", mpn, order);
@@ -78,13 +78,12 @@ static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
 
 	if (!vm) {
 		if (frame_state(mpn) == seen && __atomic_load_n(&frame->owner, __ATOMIC_RELAXED) == owner)
-			audit_report(audit, "frame 0x%x: %s of VM %u, which does not exist", mpn,
-				     frame_state_name(seen), owner);
+			audit_report(audit, "frame 0x%x: %s of VM %u, which does not exist", mpn, frame_state_name(seen), owner);
 		return;
 	}
 	if (frame_state(mpn) == seen && frame->owner == owner && !owner_agrees(vm, mpn, frame))
-		audit_report(audit, "frame 0x%x: %s of VM %u page 0x%x, which does not name it", mpn,
-			     frame_state_name(seen), owner, frame->ppn);
+		audit_report(audit, "frame 0x%x: %s of VM %u page 0x%x, which does not name it", mpn, frame_state_name(seen),
+			     owner, frame->ppn);
 	vm_unlock(vm);
 }
 
@@ -117,8 +116,8 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 
 static bool sums_agree(const struct audit *audit)
 {
-	for (u32 class = 0; class < FRAME_CLASSES; class ++) {
-		if (audit->state.classes[class] != frame_count((enum frame_class) class))
+	for (u32 class = 0; class < FRAME_CLASSES; class++) {
+		if (audit->state.classes[class] != frame_count((enum frame_class)class))
 			return false;
 	}
 	return true;
@@ -128,13 +127,13 @@ static void report_sums(struct audit *audit)
 {
 	static const char *const names[FRAME_CLASSES] = { "free", "overhead", "private", "shared", "debt" };
 
-	for (u32 class = 0; class < FRAME_CLASSES; class ++) {
+	for (u32 class = 0; class < FRAME_CLASSES; class++) {
 		u64 found = audit->state.classes[class];
-		u64 counted = frame_count((enum frame_class) class);
+		u64 counted = frame_count((enum frame_class)class);
 
 		if (found != counted)
-			audit_report(audit, "%s: %llu frames, but the counter says %llu", names[class],
-				     (unsigned long long)found, (unsigned long long)counted);
+			audit_report(audit, "%s: %llu frames, but the counter says %llu", names[class], (unsigned long long)found,
+				     (unsigned long long)counted);
 	}
 }
 
@@ -163,8 +162,8 @@ static void check_piece(struct audit *audit, const struct mm_range *range)
 }
 
 /*
- * vm_cursor: range; cursor: frame in it.  A frame's state and the counter of its class change one after the other, so
- * sums are reported only if they disagree, unmoved, each of AUDIT_RESTARTS times.
+ * vm_cursor: range; cursor: frame in it.  A frame's state and the counter of its class change one after the other, so sums are reported
+ * only if they disagree, unmoved, each of AUDIT_RESTARTS times.
  */
 bool audit_frames(struct audit *audit)
 {
@@ -202,8 +201,7 @@ bool audit_zones(struct audit *audit)
 		for (u32 order = 0; order < ZONE_ORDERS; order++) {
 			free += zone->blocks[order] << order;
 			if (!zone->heads[order] != !zone->blocks[order])
-				audit_report(audit, "%s: list of order %u and its length disagree", zone->lock.name,
-					     order);
+				audit_report(audit, "%s: list of order %u and its length disagree", zone->lock.name, order);
 		}
 		if (free != zone->free)
 			audit_report(audit, "%s: %llu frames in lists, but the counter says %llu", zone->lock.name,

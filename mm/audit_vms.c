@@ -8,21 +8,18 @@
 enum { QUEUE_LOOK = 512 };
 
 static const char *const tally_names[TALLIES] = {
-	[TALLY_PRIVATE] = "private", [TALLY_ZERO] = "zero",         [TALLY_BALLOONED] = "ballooned",
-	[TALLY_BUSY] = "busy",       [TALLY_IN_PLACE] = "in place", [TALLY_NARROWED] = "narrowed",
-	[TALLY_PINNED] = "pinned",
+	[TALLY_PRIVATE] = "private", [TALLY_ZERO] = "zero",	    [TALLY_BALLOONED] = "ballooned", [TALLY_BUSY] = "busy",
+	[TALLY_IN_PLACE] = "in place", [TALLY_NARROWED] = "narrowed", [TALLY_PINNED] = "pinned",
 };
 
 /* ---- one entry ---- */
 
-/* Does it name a frame whose own entry says the same?  A broken entry may name anything: the frame table is not
- * everywhere. */
+/* Does it name a frame whose own entry says the same?  A broken entry may name anything: the frame table is not everywhere. */
 static bool owns_frame(const struct mm_vm *vm, u32 mpn, u32 ppn, u32 *range)
 {
 	const struct frame *frame = frame_of(mpn);
 
-	return mpn && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_PRIVATE && frame->owner == vm->id &&
-	       frame->ppn == ppn;
+	return mpn && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_PRIVATE && frame->owner == vm->id && frame->ppn == ppn;
 }
 
 static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
@@ -58,11 +55,14 @@ static const char *frameless_fault(u64 entry)
 static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
 {
 	switch (entry_state(entry)) {
-	case PAGE_PRIVATE: return private_fault(vm, entry, ppn, range);
+	case PAGE_PRIVATE:
+		return private_fault(vm, entry, ppn, range);
 	case PAGE_EMPTY:
 	case PAGE_BALLOONED:
-	case PAGE_BUSY: return frameless_fault(entry);
-	default: return "in a state that nothing enters";
+	case PAGE_BUSY:
+		return frameless_fault(entry);
+	default:
+		return "in a state that nothing enters";
 	}
 }
 
@@ -93,8 +93,7 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 	for (u32 i = 0; i < LARGE_PAGES; i++) {
 		if (!entries[i])
 			continue;
-		const char *fault = i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i, &range)
-								     : "beyond memory";
+		const char *fault = i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i, &range) : "beyond memory";
 
 		if (fault)
 			audit_report(audit, "VM %u page 0x%x: %s (entry 0x%llx)", vm->id, base + i, fault,
@@ -103,8 +102,8 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 	}
 	for (u32 i = 0; i < TALLIES; i++) {
 		if (found[i] != block->tally[i])
-			audit_report(audit, "VM %u block 0x%x: %u pages %s, but the counter says %u", vm->id, base,
-				     found[i], tally_names[i], block->tally[i]);
+			audit_report(audit, "VM %u block 0x%x: %u pages %s, but the counter says %u", vm->id, base, found[i],
+				     tally_names[i], block->tally[i]);
 	}
 	if (block->large && !reserve_is_whole(block))
 		audit_report(audit, "VM %u block 0x%x: a large mapping of pages that are not alike", vm->id, base);
@@ -143,8 +142,7 @@ bool audit_blocks(struct audit *audit)
 
 	while (*number < blocks) {
 		/* A directory that does not exist is one look, not 128. */
-		u64 step =
-			vm->directories[*number / DIRECTORY_BLOCKS] ? 1 : DIRECTORY_BLOCKS - *number % DIRECTORY_BLOCKS;
+		u64 step = vm->directories[*number / DIRECTORY_BLOCKS] ? 1 : DIRECTORY_BLOCKS - *number % DIRECTORY_BLOCKS;
 
 		block = pmap_block(vm, (u32)*number);
 		if (block && block->entries)
@@ -205,8 +203,8 @@ static void compare_sums(struct audit *audit, const struct mm_vm *vm)
 
 	for (u32 i = 0; i < TALLIES; i++) {
 		if (found[i] != vm->tally[i])
-			audit_report(audit, "VM %u: %u pages %s, but its counter says %llu", vm->id, found[i],
-				     tally_names[i], (unsigned long long)vm->tally[i]);
+			audit_report(audit, "VM %u: %u pages %s, but its counter says %llu", vm->id, found[i], tally_names[i],
+				     (unsigned long long)vm->tally[i]);
 	}
 	if (found[AUDIT_LARGE] != vm->large_blocks)
 		audit_report(audit, "VM %u: %u large mappings, but its counter says %llu", vm->id, found[AUDIT_LARGE],
@@ -214,8 +212,7 @@ static void compare_sums(struct audit *audit, const struct mm_vm *vm)
 	if (found[AUDIT_TABLES] != vm->pmap_pages)
 		audit_report(audit, "VM %u: %u pages of entries and directories, but its counter says %llu", vm->id,
 			     found[AUDIT_TABLES], (unsigned long long)vm->pmap_pages);
-	if (vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_ZERO] + vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_BUSY] >
-	    vm->max_pages)
+	if (vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_ZERO] + vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_BUSY] > vm->max_pages)
 		audit_report(audit, "VM %u: more pages than it has", vm->id);
 }
 
@@ -280,8 +277,8 @@ bool audit_machine(struct audit *audit)
 	u64 all = 0;
 
 	sum_vms(&sums);
-	for (u32 class = 0; class < FRAME_CLASSES; class ++)
-		all += frame_count((enum frame_class) class);
+	for (u32 class = 0; class < FRAME_CLASSES; class++)
+		all += frame_count((enum frame_class)class);
 	const struct {
 		const char *what;
 		u64 found, counted;

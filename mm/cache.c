@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A few free frames for each CPU, so that most allocations take no zone lock.  A slot is filled by its CPU only and
- * emptied by exchange, so a CPU that finds both zones empty may take from the others': no frame is out of reach because
- * of where it was freed.
+ * A few free frames for each CPU, so that most allocations take no zone lock.  A slot is filled by its CPU only and emptied by
+ * exchange, so a CPU that finds both zones empty may take from the others': no frame is out of reach because of where it was freed.
  */
 #include "mm/zone.h"
 

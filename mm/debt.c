@@ -4,8 +4,7 @@
 #include "mm/reserve.h"
 #include "mm/zone.h"
 
-/* Entries and frames keep 32 bits of an epoch: whole again relative to the last one, which is never 2^32 removals ahead
- * of them. */
+/* Entries and frames keep 32 bits of an epoch: whole again relative to the last one, which is never 2^32 removals ahead of them. */
 static struct mm_debt whole_epoch(const struct mm_vm *vm, u32 low)
 {
 	return (struct mm_debt){ vm->last_epoch - (u32)((u32)vm->last_epoch - low) };

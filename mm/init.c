@@ -64,8 +64,7 @@ static err_t add_in_zone(struct mm_range range)
 	struct mm_range rest = range;
 
 	if (frame_range_count == FRAME_MAX_RANGES || back(&range, &rest)) {
-		log_line("mm: %u pages at 0x%x000 are too few to describe themselves; left out", range.pages,
-			 range.first.n);
+		log_line("mm: %u pages at 0x%x000 are too few to describe themselves; left out", range.pages, range.first.n);
 		lose(range.pages);
 		return E_NO_MEMORY;
 	}

@@ -121,9 +121,14 @@ static void count(struct mm_vm *vm, struct block *block, u32 index, u64 entry, u
 		if (frame)
 			tally(vm, block, TALLY_ZERO, by);
 		return;
-	case PAGE_BALLOONED: tally(vm, block, TALLY_BALLOONED, by); return;
-	case PAGE_BUSY: tally(vm, block, TALLY_BUSY, by); return;
-	default: CHECK(entry_state(entry) == PAGE_PRIVATE);
+	case PAGE_BALLOONED:
+		tally(vm, block, TALLY_BALLOONED, by);
+		return;
+	case PAGE_BUSY:
+		tally(vm, block, TALLY_BUSY, by);
+		return;
+	default:
+		CHECK(entry_state(entry) == PAGE_PRIVATE);
 	}
 	tally(vm, block, TALLY_PRIVATE, by);
 	if (block->reserve && frame == block->reserve + index)

@@ -55,8 +55,7 @@ static err_t gather(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum m
 
 		if (!pieces->bytes[i])
 			continue;
-		err_t error =
-			mm_reach(vm, vcpu, (gpa_t){ address.a + (i ? first : 0) }, pieces->bytes[i], access, &pointer);
+		err_t error = mm_reach(vm, vcpu, (gpa_t){ address.a + (i ? first : 0) }, pieces->bytes[i], access, &pointer);
 
 		if (error)
 			return error;
@@ -95,8 +94,7 @@ err_t mm_write(struct mm_vm *vm, u32 vcpu, gpa_t address, const void *from, u32 
 
 /* ---- pins ---- */
 
-/* To read as well: the page must have a frame of its own, and what is watched there ends.  A write brings both about.
- */
+/* To read as well: the page must have a frame of its own, and what is watched there ends.  A write brings both about. */
 static err_t pin(struct mm_vm *vm, struct page *page, enum mm_access access, mpn_t *mpn)
 {
 	u64 entry = page_entry(page);

@@ -9,14 +9,7 @@
 
 enum { RELEASE_PAGES = 128 }; /* entries that one step clears */
 
-enum release_phase {
-	RELEASE_TABLES,
-	RELEASE_DEBTS,
-	RELEASE_PAGES_OF_BLOCKS,
-	RELEASE_DIRECTORIES,
-	RELEASE_NAME,
-	RELEASE_DONE
-};
+enum release_phase { RELEASE_TABLES, RELEASE_DEBTS, RELEASE_PAGES_OF_BLOCKS, RELEASE_DIRECTORIES, RELEASE_NAME, RELEASE_DONE };
 
 static bool drop_tables(struct mm_vm *vm)
 {

@@ -59,8 +59,8 @@ bool reserve_put_back(struct mm_vm *vm, u32 mpn, u32 ppn)
 }
 
 /*
- * Free the runs of RESERVED frames in the block, BREAK_RUNS at most (a guest that touches every other page makes 256);
- * the pages that have theirs keep them.  True when none is left.
+ * Free the runs of RESERVED frames in the block, BREAK_RUNS at most (a guest that touches every other page makes 256); the pages
+ * that have theirs keep them.  True when none is left.
  */
 static bool free_unused(struct mm_vm *vm, u32 first)
 {
@@ -82,8 +82,7 @@ static bool free_unused(struct mm_vm *vm, u32 first)
 	return true;
 }
 
-/* While frames are set aside the machine block cannot become anybody else's, so `reserve` may stay until the last has
- * gone. */
+/* While frames are set aside the machine block cannot become anybody else's, so `reserve` may stay until the last has gone. */
 static bool give_back(struct mm_vm *vm, struct block *block)
 {
 	bool done = free_unused(vm, block->reserve);

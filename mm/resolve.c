@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fault becomes a frame.  The hot paths are short on purpose (they are measured): one lock, no division, no log; a
- * fill of what the pmap has already, or a frame out of the reservation or the CPU's cache, zeroed before anybody can
- * see it.
+ * A fault becomes a frame.  The hot paths are short on purpose (they are measured): one lock, no division, no log; a fill of what the pmap
+ * has already, or a frame out of the reservation or the CPU's cache, zeroed before anybody can see it.
  */
 #include "mm/resolve.h"
 #include "mm/debt.h"
@@ -11,8 +10,7 @@
 
 /* ---- frames ---- */
 
-/* Out of the reservation or the cache; if there is none, what this VM's own debts and reservations give back at once.
- */
+/* Out of the reservation or the cache; if there is none, what this VM's own debts and reservations give back at once. */
 static u32 find_frame(struct mm_vm *vm, struct page *page)
 {
 	u32 mpn = reserve_take(vm, page);
@@ -80,8 +78,7 @@ static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access ac
 	return give_frame(vm, page);
 }
 
-/* A write has made the page BUSY.  Whoever comes first gets it its frame: with the zero frame, reading and writing
- * could alternate for ever. */
+/* A write has made the page BUSY.  Whoever comes first gets it its frame: with the zero frame, reading and writing could alternate for ever. */
 static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
 	(void)access;
@@ -105,9 +102,14 @@ static err_t on_unknown(struct mm_vm *vm, struct page *page, enum mm_access acce
 }
 
 static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
-	[PAGE_EMPTY] = on_empty,         [PAGE_PRIVATE] = on_private, [PAGE_SHARED] = on_unknown,
-	[PAGE_BALLOONED] = on_ballooned, [PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_unknown,
-	[PAGE_BUSY] = on_busy,           [PAGE_DEVICE] = on_device,
+	[PAGE_EMPTY] = on_empty,
+	[PAGE_PRIVATE] = on_private,
+	[PAGE_SHARED] = on_unknown,
+	[PAGE_BALLOONED] = on_ballooned,
+	[PAGE_SWAPPED] = on_unknown,
+	[PAGE_COMPRESSED] = on_unknown,
+	[PAGE_BUSY] = on_busy,
+	[PAGE_DEVICE] = on_device,
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 
@@ -128,8 +130,8 @@ err_t resolve_page(struct mm_vm *vm, struct page *page, enum mm_access access)
 /* ---- large mappings ---- */
 
 /*
- * No copy: all frames are in their place.  What the small leaves' flags say goes with them, and a CPU may write through
- * a stale small translation, whose dirty flag is set, unseen by the new leaf: so all pages count as changed.
+ * No copy: all frames are in their place.  What the small leaves' flags say goes with them, and a CPU may write through a stale small
+ * translation, whose dirty flag is set, unseen by the new leaf: so all pages count as changed.
  */
 static err_t promote(struct mm_vm *vm, struct page *page)
 {
@@ -156,9 +158,9 @@ void resolve_split(struct mm_vm *vm, struct page *page)
 }
 
 /*
- * A fetch that faults on a large mapping: its leaf is not executable (some processors must not have such), so this one
- * page gets a small leaf, and the platform refuses to make the block large again.  Where a small leaf is, the block is
- * not large: else nobody would know which flags to harvest.
+ * A fetch that faults on a large mapping: its leaf is not executable (some processors must not have such), so this one page gets a small
+ * leaf, and the platform refuses to make the block large again.  Where a small leaf is, the block is not large: else nobody would know
+ * which flags to harvest.
  */
 static err_t fill(struct mm_vm *vm, struct page *page, enum mm_access access)
 {

@@ -59,8 +59,8 @@ bool state_wants_reservations_back(void)
 }
 
 /*
- * Falling is immediate; rising takes the next higher threshold, so a VM that allocates and frees around one does not
- * make the machine swing.
+ * Falling is immediate; rising takes the next higher threshold, so a VM that allocates and frees around one does not make the
+ * machine swing.
  */
 static u32 state_after(u32 state, u64 free)
 {

@@ -17,10 +17,8 @@ static void harvest(struct mm_vm *vm, struct page *page)
 	bool large = page->block->large;
 	struct mm_harvest seen;
 
-	debt_publish(vm,
-		     platform_harvest(vm, large ? page_block_ppn(page) : page->ppn, large ? LARGE_PAGES : 1, &seen));
-	u64 history =
-		(!seen.known || seen.touched ? ENTRY_TOUCHED : 0) | (!seen.known || seen.changed ? ENTRY_CHANGED : 0);
+	debt_publish(vm, platform_harvest(vm, large ? page_block_ppn(page) : page->ppn, large ? LARGE_PAGES : 1, &seen));
+	u64 history = (!seen.known || seen.touched ? ENTRY_TOUCHED : 0) | (!seen.known || seen.changed ? ENTRY_CHANGED : 0);
 
 	if (large)
 		pmap_note_block(page->block, history);
@@ -29,8 +27,8 @@ static void harvest(struct mm_vm *vm, struct page *page)
 }
 
 /*
- * Narrow the cache below `ceiling` without losing history: once the right to write is gone no dirty flag can come up
- * any more, so the harvest between the two is complete.  The VM's last epoch is the debt.
+ * Narrow the cache below `ceiling` without losing history: once the right to write is gone no dirty flag can come up any more, so the
+ * harvest between the two is complete.  The VM's last epoch is the debt.
  */
 static void narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 {

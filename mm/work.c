@@ -57,8 +57,7 @@ static bool has_free_frames(void)
 /* Frames that are set aside are no help to who waits until their block is broken. */
 static bool is_memory_short(void)
 {
-	return state_wants_reservations_back() ||
-	       (__atomic_load_n(&work_waiting, __ATOMIC_RELAXED) && !has_free_frames());
+	return state_wants_reservations_back() || (__atomic_load_n(&work_waiting, __ATOMIC_RELAXED) && !has_free_frames());
 }
 
 static void work_on(struct mm_vm *vm)
@@ -73,12 +72,10 @@ static void work_on(struct mm_vm *vm)
 		wake(vm, stop_waiting_for_frames(vm));
 }
 
-/* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls
- * platform_work. */
+/* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
 static bool has_more(const struct mm_vm *vm)
 {
-	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) ||
-	       (vm->wait_frame && has_free_frames());
+	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) || (vm->wait_frame && has_free_frames());
 }
 
 /* The next VM with work, in a full round at most; NULL: none has. */

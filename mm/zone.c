@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The buddy allocator.  Free blocks are heads in a doubly linked list per order; a block's other frames are FRAME_TAIL.
- */
+/* The buddy allocator.  Free blocks are heads in a doubly linked list per order; a block's other frames are FRAME_TAIL. */
 #include "mm/zone.h"
 
 struct zone zones[ZONES];
