@@ -3,10 +3,13 @@
 #include "kernel/lib/check.h"
 #include "mm/frame.h"
 #include "mm/pmap.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- the machine ---- */
 
@@ -446,15 +449,35 @@ void fake_vm_end(u32 slot)
 	}
 }
 
-void fake_machine(const struct mm_range *ranges, u32 count, u32 last)
+err_t fake_machine_try(const struct mm_range *ranges, u32 count, u32 last)
 {
 	last_mpn = last;
 	memory_bytes = ((u64)last + 1) << PAGE_SHIFT;
 	memory = map_or_die(memory_bytes, PROT_READ | PROT_WRITE);
 	poisoned = map_or_die((u64)last + 1, PROT_READ | PROT_WRITE);
-	err_t error = mm_init(ranges, count, (mpn_t){ last });
+	return mm_init(ranges, count, (mpn_t){ last });
+}
+
+void fake_machine(const struct mm_range *ranges, u32 count, u32 last)
+{
+	err_t error = fake_machine_try(ranges, count, last);
 
 	CHECK(error == OK);
+}
+
+bool fake_dies(void (*action)(void))
+{
+	int status;
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		CHECK(freopen("/dev/null", "w", stderr) != NULL);
+		action();
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
 
 struct mm_vm *fake_vm(u32 slot)

@@ -17,6 +17,9 @@ enum {
 void fake_reset(u64 seed, bool accessed_dirty_flags);
 /* Memory as mm_init wants it; pages of a machine that ends at `last`. CHECKs that mm_init succeeds. */
 void fake_machine(const struct mm_range *ranges, u32 count, u32 last);
+err_t fake_machine_try(const struct mm_range *ranges, u32 count, u32 last);
+/* Does a CHECK stop the machine in there?  Tried in a process of its own: what it changes is lost. */
+bool fake_dies(void (*action)(void));
 /* The machine of most tests: about 3,000 frames, in pieces, below and above 4 GiB. */
 void fake_small_machine(void);
 void fake_cpu_set(u32 cpu); /* of tests/unit/support/fake_cpu.c */
