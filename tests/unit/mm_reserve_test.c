@@ -315,6 +315,189 @@ static void who_finds_no_frame_is_woken_when_reservations_are_broken(void **stat
 	assert_int_equal(read_page(600), 1);
 }
 
+/* The state is "high" while nothing but set-aside frames is left: tables and other VMs must find theirs all the same. */
+static void reservations_leave_room_for_everybody_else(void **state)
+{
+	u64 at[FREE_STATES];
+
+	(void)state;
+	write_page(0, 1);
+	write_page(LARGE_PAGES, 1);
+	assert_int_equal(frame_counts.set_aside, 2 * (LARGE_PAGES - 1));
+	state_thresholds(frame_counts.total, at);
+	for (u32 i = 0; state_now() == MM_HIGH; i++) {
+		assert_int_equal(mm_overhead_alloc(0, &ballast[ballast_count]), OK); /* never refused while there is so much */
+		ballast_count++;
+		if (fake_work_wanted) {
+			fake_work_wanted = 0;
+			for (u32 step = 0; step < 3; step++)
+				(void)mm_work_step();
+		}
+		assert_true(frame_count(CLASS_FREE) - frame_counts.set_aside + 64 > at[MM_HARD]);
+	}
+	usage();
+}
+
+static void no_reservation_is_made_that_would_be_wanted_back_at_once(void **state)
+{
+	u64 at[FREE_STATES];
+
+	(void)state;
+	state_thresholds(frame_counts.total, at);
+	while (frame_count(CLASS_FREE) >= at[MM_HIGH] + LARGE_PAGES) {
+		assert_int_equal(mm_overhead_alloc(0, &ballast[ballast_count]), OK);
+		ballast_count++;
+	}
+	assert_int_equal(state_now(), MM_HIGH);
+	write_page(0, 1);
+	assert_int_equal(frame_counts.set_aside, 0);
+}
+
+/* A fill that failed for its own reasons is no reason to break large mappings in the making. */
+static void who_waits_while_frames_are_free_breaks_no_reservation(void **state)
+{
+	bool stale;
+	u8 byte = 1;
+
+	(void)state;
+	write_page(0, 1);
+	fake_fail_fills(1);
+	assert_int_equal(fake_touch(SLOT, 2, gpa_of((ppn_t){ 1 }), &byte, 1, MM_WRITE, &stale), E_NO_MEMORY);
+	fake_fail_fills(0);
+	fake_settle_everything();
+	assert_true(fake_woken(SLOT, 2) > 0);
+	assert_true(frame_counts.set_aside >= LARGE_PAGES - 2);
+	write_block(0);
+	assert_int_equal(usage().large, 1);
+}
+
+static u8 fetch(u32 page)
+{
+	bool stale;
+	u8 byte;
+
+	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ page }), &byte, 1, MM_EXECUTE, &stale), OK);
+	return byte;
+}
+
+static void code_runs_from_a_large_mapping_where_that_is_allowed(void **state)
+{
+	(void)state;
+	write_block(0);
+	fake_cpu_set(1);
+	u64 fills = fake_fills;
+
+	for (u32 i = 0; i < LARGE_PAGES; i += 7)
+		assert_int_equal(fetch(i), (u8)(i % 251));
+	assert_int_equal(fake_fills, fills);
+	assert_int_equal(usage().large, 1);
+}
+
+static void a_block_that_code_ran_in_stays_small_where_large_leaves_do_not_execute(void **state)
+{
+	(void)state;
+	fake_large_executes(false);
+	write_block(0);
+	assert_int_equal(usage().large, 1);
+	assert_int_equal(fetch(9), 9);
+	assert_int_equal(usage().large, 0);
+	fake_settle_everything();
+	expect_block(0);
+	assert_int_equal(usage().large, 0);
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		assert_int_equal(fetch(i), (u8)(i % 251));
+	assert_int_equal(usage().large, 0);
+	usage();
+}
+
+/* The split for a fetch may fail: then the large mapping is in force as before, with its flags. */
+static void a_failed_split_for_a_fetch_loses_no_history(void **state)
+{
+	struct mm_history seen;
+	bool stale;
+	u8 byte;
+
+	(void)state;
+	fake_large_executes(false);
+	write_block(0);
+	fake_settle_everything();
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		assert_int_equal(mm_history(fake_vm(SLOT), (ppn_t){ i }, &seen), OK);
+	fake_settle_everything();
+	fake_fail_fills(1);
+	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ 9 }), &byte, 1, MM_EXECUTE, &stale), E_NO_MEMORY);
+	fake_fail_fills(0);
+	assert_int_equal(usage().large, 1);
+	write_page(200, 1);
+	assert_int_equal(mm_history(fake_vm(SLOT), (ppn_t){ 200 }, &seen), OK);
+	assert_true(seen.changed && seen.touched);
+}
+
+static void reads_alone_never_make_a_block_large(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		assert_int_equal(read_page(i), 0);
+	assert_int_equal(usage().large, 0);
+	assert_int_equal(usage().private_, 0);
+	assert_int_equal(usage().shared, LARGE_PAGES);
+	assert_int_equal(frame_counts.set_aside, 0);
+}
+
+static void a_page_that_took_a_frame_elsewhere_keeps_its_block_small(void **state)
+{
+	(void)state;
+	write_page(0, 0);
+	press(MM_SOFT); /* the rest of the block goes back */
+	fake_settle_everything();
+	while (ballast_count)
+		mm_overhead_free(ballast[--ballast_count], 0);
+	write_block(0);
+	assert_int_equal(usage().large, 0);
+	expect_block(0);
+}
+
+static void a_pinned_page_may_be_part_of_a_large_mapping_and_holds_it_together(void **state)
+{
+	mpn_t mpn;
+
+	(void)state;
+	write_block(0);
+	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 17 }, MM_WRITE, &mpn), OK);
+	assert_int_equal(mpn.n, frame_behind(17).n);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 17 }), E_STATE);
+	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 17 }, MM_WATCH_SAMPLED), E_STATE);
+	assert_int_equal(usage().large, 1);
+	mm_unpin(fake_vm(SLOT), (ppn_t){ 17 });
+}
+
+static void two_vms_have_their_own_blocks(void **state)
+{
+	bool stale;
+
+	(void)state;
+	assert_int_equal(fake_vm_start(1, LARGE_PAGES, LARGE_PAGES), OK);
+	for (u32 i = 0; i < LARGE_PAGES; i++) { /* page by page in turn */
+		u8 byte = (u8)~(i % 251);
+
+		write_page(i, (u8)(i % 251));
+		assert_int_equal(fake_touch(1, 0, gpa_of((ppn_t){ i }), &byte, 1, MM_WRITE, &stale), OK);
+	}
+	struct mm_usage other;
+
+	mm_vm_usage(fake_vm(1), &other);
+	assert_int_equal(other.large, 1);
+	assert_int_equal(usage().large, 1);
+	expect_block(0);
+	for (u32 i = 0; i < LARGE_PAGES; i++) {
+		u8 byte;
+
+		assert_int_equal(fake_touch(1, 0, gpa_of((ppn_t){ i }), &byte, 1, MM_READ, &stale), OK);
+		assert_int_equal(byte, (u8)~(i % 251));
+	}
+	fake_vm_end(1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -331,6 +514,16 @@ int main(void)
 		TEST(reservations_are_handed_back_when_memory_is_short),
 		TEST(a_complete_block_stays_large_when_memory_is_short),
 		TEST(who_finds_no_frame_is_woken_when_reservations_are_broken),
+		TEST(reservations_leave_room_for_everybody_else),
+		TEST(no_reservation_is_made_that_would_be_wanted_back_at_once),
+		TEST(who_waits_while_frames_are_free_breaks_no_reservation),
+		TEST(code_runs_from_a_large_mapping_where_that_is_allowed),
+		TEST(a_block_that_code_ran_in_stays_small_where_large_leaves_do_not_execute),
+		TEST(a_failed_split_for_a_fetch_loses_no_history),
+		TEST(reads_alone_never_make_a_block_large),
+		TEST(a_page_that_took_a_frame_elsewhere_keeps_its_block_small),
+		TEST(a_pinned_page_may_be_part_of_a_large_mapping_and_holds_it_together),
+		TEST(two_vms_have_their_own_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Admission: what is promised can be kept, what cannot be kept is refused with how much is short, and what ends is given back. */
+#include "mm/admit.h"
+#include "mm/frame.h"
+#include "tests/unit/support/platform_fake.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { GIB_PAGES = 1 << 18, BORDER = 1 << 20 };
+
+static char why[200];
+
+static int begin(void **state)
+{
+	(void)state;
+	fake_reset(1, true);
+	fake_small_machine();
+	return 0;
+}
+
+static struct mm_vm_config config_of(u32 slot, u64 max, u64 low)
+{
+	return (struct mm_vm_config){ .max_pages = max, .low_pages = low, .min_pages = max, .shares = 10, .id = slot + 1 };
+}
+
+static err_t start(u32 slot, u64 max)
+{
+	struct mm_vm_config config = config_of(slot, max, max);
+
+	memset(why, 0, sizeof(why));
+	return mm_vm_init(fake_vm(slot), &config, why, sizeof(why));
+}
+
+/* The largest VM that this machine takes now. */
+static u64 largest(u32 slot)
+{
+	u64 fits = 0, refused = 4096;
+
+	while (refused - fits > 1) {
+		u64 middle = (fits + refused) / 2;
+
+		if (start(slot, middle) == OK) {
+			fake_vm_end(slot);
+			fits = middle;
+		} else {
+			refused = middle;
+		}
+	}
+	return fits;
+}
+
+static void overhead_is_fixed_plus_entries_plus_worst_case_tables(void **state)
+{
+	static const struct {
+		u64 max, low, overhead;
+	} rows[] = {
+		/* 64 fixed, 2 top tables, and for each: directories, pages of entries, page tables, their directories */
+		{ 1, 1, 66 + 1 + 1 + 1 + 1 },
+		{ 512, 512, 66 + 1 + 1 + 1 + 1 },
+		{ 513, 513, 66 + 1 + 2 + 2 + 1 },
+		{ GIB_PAGES, GIB_PAGES, 66 + 4 + 512 + 512 + 1 },
+		{ GIB_PAGES + 1, GIB_PAGES + 1, 66 + 5 + 513 + 513 + 2 },
+		{ 4 * GIB_PAGES, 3 * GIB_PAGES, 66 + 16 + 2048 + 2048 + 4 },
+		{ 4 * GIB_PAGES, 3 * GIB_PAGES + 512, 66 + 16 + 2048 + 2048 + 5 }, /* a table of its own on each side of the hole */
+	};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mm_vm_config config = config_of(0, rows[i].max, rows[i].low);
+
+		assert_int_equal(admit_overhead_pages(&config), rows[i].overhead);
+	}
+}
+
+static void what_does_not_fit_is_refused_and_told_by_how_much(void **state)
+{
+	(void)state;
+	assert_int_equal(start(0, 5000), E_NO_MEMORY);
+	assert_int_equal(strncmp(why, "needs 20000 KiB and ", 20), 0);
+	unsigned long long left, lacking, overhead;
+
+	assert_int_equal(sscanf(why, "needs 20000 KiB and %llu KiB overhead; %llu KiB are unreserved: %llu KiB short", &overhead, &left,
+				&lacking), 3);
+	assert_int_equal(20000 + overhead, left + lacking);
+	assert_true(overhead > 0 && left > 0 && lacking > 0);
+	assert_int_equal(start(0, 1000), OK); /* and nothing was kept of the attempt */
+	fake_audit_memory();
+}
+
+static void the_last_page_fits_and_one_more_does_not(void **state)
+{
+	u64 most;
+
+	(void)state;
+	most = largest(0);
+	assert_true(most > 2000);
+	assert_int_equal(start(0, most + 1), E_NO_MEMORY);
+	assert_non_null(strstr(why, ": 4 KiB short"));
+	assert_int_equal(start(0, most), OK);
+	assert_int_equal(start(1, 1), E_NO_MEMORY);
+	fake_vm_end(0);
+	assert_int_equal(largest(0), most);
+}
+
+/* Every page of every promise is touched at once, and each is there. */
+static void whoever_was_admitted_gets_all_that_was_promised(void **state)
+{
+	u32 pages[3] = { 600, 513, 700 };
+
+	(void)state;
+	for (u32 slot = 0; slot < 3; slot++)
+		assert_int_equal(start(slot, pages[slot]), OK);
+	assert_int_equal(start(3, largest(3)), OK);
+	for (u32 round = 0; round < 1100; round++) {
+		for (u32 slot = 0; slot < 4; slot++) {
+			struct mm_usage usage;
+			bool stale;
+			u8 byte = 1;
+
+			mm_vm_usage(fake_vm(slot), &usage);
+			if (round >= usage.max)
+				continue;
+			err_t error = fake_touch(slot, 0, gpa_of((ppn_t){ round }), &byte, 1, MM_WRITE, &stale);
+
+			for (u32 tries = 0; error && tries < 5; tries++) { /* it may have to wait for others' reservations */
+				fake_settle_everything();
+				error = fake_touch(slot, 0, gpa_of((ppn_t){ round }), &byte, 1, MM_WRITE, &stale);
+			}
+			assert_int_equal(error, OK);
+		}
+	}
+	fake_audit_memory();
+	fake_check();
+}
+
+static void tables_of_running_vms_do_not_count_twice(void **state)
+{
+	bool stale;
+	u8 byte = 1;
+
+	(void)state;
+	assert_int_equal(start(0, 1000), OK);
+	u64 before = largest(1);
+
+	for (u32 i = 0; i < 1000; i++)
+		assert_int_equal(fake_touch(0, 0, gpa_of((ppn_t){ i }), &byte, 1, MM_WRITE, &stale), OK);
+	assert_int_equal(largest(1), before);
+}
+
+static void the_hypervisors_own_frames_count(void **state)
+{
+	mpn_t mpn;
+
+	(void)state;
+	u64 before = largest(0);
+
+	assert_int_equal(mm_overhead_alloc(6, &mpn), OK);
+	u64 after = largest(0);
+
+	assert_true(after < before && after >= before - 66);
+	mm_overhead_free(mpn, 6);
+	assert_int_equal(largest(0), before);
+}
+
+static void numbers_that_make_no_sense_are_refused(void **state)
+{
+	static const struct {
+		struct mm_vm_config config;
+		const char *words;
+	} rows[] = {
+		{ { .max_pages = 0, .low_pages = 0, .id = 1 }, "out of range" },
+		{ { .max_pages = 128ULL * GIB_PAGES + 1, .low_pages = 512, .id = 1 }, "out of range: 4 KiB to 134217728 KiB" },
+		{ { .max_pages = UINT64_MAX, .low_pages = 512, .id = 1 }, "out of range" },
+		{ { .max_pages = 100, .low_pages = 100, .min_pages = 101, .id = 1 }, "min at most max" },
+		{ { .max_pages = 100, .low_pages = 101, .id = 1 }, "must end at a multiple of 2 MiB" },
+		{ { .max_pages = 2000, .low_pages = 1000, .id = 1 }, "must end at a multiple of 2 MiB" },
+		{ { .max_pages = 8ULL * GIB_PAGES, .low_pages = 5ULL * GIB_PAGES, .id = 1 }, "must end at a multiple of 2 MiB" },
+	};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(mm_vm_init(fake_vm(0), &rows[i].config, why, sizeof(why)), E_INVALID);
+		assert_non_null(strstr(why, rows[i].words));
+	}
+	assert_int_equal(start(0, 100), OK);
+}
+
+static void a_vm_may_lie_above_4_gib_alone(void **state)
+{
+	struct mm_vm_config config = config_of(0, 700, 0);
+	bool stale;
+	u8 byte = 1;
+
+	(void)state;
+	assert_int_equal(mm_vm_init(fake_vm(0), &config, why, sizeof(why)), OK);
+	assert_int_equal(mm_resolve(fake_vm(0), 0, (ppn_t){ 0 }, MM_READ), E_NOT_FOUND);
+	assert_int_equal(fake_touch(0, 0, gpa_of((ppn_t){ BORDER + 699 }), &byte, 1, MM_WRITE, &stale), OK);
+	fake_audit_memory();
+}
+
+static void a_number_in_use_is_refused_and_its_promise_given_back(void **state)
+{
+	struct mm_vm_config config = config_of(0, 200, 200);
+
+	(void)state;
+	assert_int_equal(start(0, 200), OK);
+	u64 before = largest(2);
+
+	assert_int_equal(mm_vm_init(fake_vm(1), &config, why, sizeof(why)), E_EXISTS);
+	assert_non_null(strstr(why, "VM number 1 is in use"));
+	assert_int_equal(largest(2), before);
+	assert_int_equal(mm_vm_id(fake_vm(0)), 1);
+}
+
+static void bad_id(void)
+{
+	struct mm_vm_config config = config_of(0, 200, 200);
+
+	config.id = 0;
+	(void)!mm_vm_init(fake_vm(0), &config, why, sizeof(why));
+}
+
+static void return_too_much(void)
+{
+	admit_return(1);
+}
+
+static void mistakes_of_the_hypervisor_stop_it(void **state)
+{
+	(void)state;
+	assert_true(fake_dies(bad_id));
+	assert_true(fake_dies(return_too_much));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+	const struct CMUnitTest tests[] = {
+		TEST(overhead_is_fixed_plus_entries_plus_worst_case_tables),
+		TEST(what_does_not_fit_is_refused_and_told_by_how_much),
+		TEST(the_last_page_fits_and_one_more_does_not),
+		TEST(whoever_was_admitted_gets_all_that_was_promised),
+		TEST(tables_of_running_vms_do_not_count_twice),
+		TEST(the_hypervisors_own_frames_count),
+		TEST(numbers_that_make_no_sense_are_refused),
+		TEST(a_vm_may_lie_above_4_gib_alone),
+		TEST(a_number_in_use_is_refused_and_its_promise_given_back),
+		TEST(mistakes_of_the_hypervisor_stop_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
