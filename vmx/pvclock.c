@@ -57,7 +57,7 @@ static u64 to_ns(struct pvclock_scale scale, u64 ticks)
 
 static void *reach(const struct pv_page *page)
 {
-	return (u8 *)platform_frame(page->frame) + page->address % PAGE_SIZE;
+	return (u8 *)platform_frame(page->frame) + (page->address & ~(u64)ENABLE) % PAGE_SIZE;
 }
 
 static bool is_registered(const struct pv_page *page)
