@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A vCPU's CPUID table from the processor's answers, cpuid.def and the VM's configuration. */
+#include "devices/bus.h"
 #include "kernel/abi/cpuid.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/config.h"
@@ -138,7 +139,7 @@ static void fill_topology(struct cpuid_table *table, const struct cpuid_facts *f
 
 static void fill_extended_state(struct cpuid_table *table, const struct cpuid_facts *facts)
 {
-	table->xcr0 = facts->xcr0 & XCR0_GUEST;
+	table->xcr0 = facts->xcr0 & XCR0_GUEST & ~(avx512(facts) ? 0 : XCR0_AVX512);
 	if (!xsave(facts) || !(table->basic[1].c & 1U << 26)) {
 		table->xcr0 = 0;
 		return;
@@ -171,20 +172,24 @@ static struct cpuid signature(u32 last, const char text[12])
 /* KVM's features (Linux, kvm_para.h): both clock interfaces, no delay after port I/O, steal time, and clocks that agree. */
 enum { KVM_CLOCK = 1 << 0, KVM_NO_IO_DELAY = 1 << 1, KVM_CLOCK2 = 1 << 3, KVM_STEAL = 1 << 5, KVM_CLOCK_STABLE = 1 << 24 };
 enum { KVM_FEATURES = KVM_CLOCK | KVM_NO_IO_DELAY | KVM_CLOCK2 | KVM_STEAL | KVM_CLOCK_STABLE };
-enum { APIC_BUS_KHZ = 1000000 };
+
+/* VMware's leaf, which others have too: frequencies of TSC and APIC timer, in kHz. */
+enum { LEAF_TIMING = 0x10 };
 
 static void fill_hypervisor(struct cpuid_table *table, const struct cpuid_facts *facts)
 {
+	const struct cpuid timing = { .a = (u32)facts->tsc_khz, .b = PC_APIC_BUS_KHZ };
 	u32 ours = CPUID_HYPERVISOR_BASE;
 
 	if (facts->identity == IDENTITY_KVM) {
-		add(table, ours, signature(ours + 1, "KVMKVMKVM\0\0"));
+		add(table, ours, signature(ours + LEAF_TIMING, "KVMKVMKVM\0\0"));
 		add(table, ours + 1, (struct cpuid){ .a = KVM_FEATURES });
+		add(table, ours + LEAF_TIMING, timing);
 		ours += CPUID_HYPERVISOR_STEP;
 	}
 	if (facts->identity == IDENTITY_VMWARE) {
-		add(table, ours, signature(ours + 0x10, "VMwareVMware"));
-		add(table, ours + 0x10, (struct cpuid){ .a = (u32)facts->tsc_khz, .b = APIC_BUS_KHZ });
+		add(table, ours, signature(ours + LEAF_TIMING, "VMwareVMware"));
+		add(table, ours + LEAF_TIMING, timing);
 		ours += CPUID_HYPERVISOR_STEP;
 	}
 	add(table, ours, signature(ours + AEROSTAT_LEAF_VERSION, AEROSTAT_SIGNATURE));

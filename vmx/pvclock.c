@@ -27,7 +27,8 @@ _Static_assert(sizeof(struct wall_clock) == 12, "pvclock-abi.h");
 struct steal_time {
 	u64 steal; /* ns */
 	u32 version, flags;
-	u8 preempted, pad[47];
+	u8 preempted; /* the vCPU could run, but others do */
+	u8 pad[47];
 };
 _Static_assert(sizeof(struct steal_time) == 64, "kvm_para.h");
 
@@ -115,13 +116,15 @@ static void write_time(struct vcpu *v)
 {
 	struct pvclock_time *time = reach(&v->soft.clock);
 	struct pvclock_scale scale = pvclock_scale(v->config.tsc_khz);
+	/* It stays until the guest has seen and cleared it. */
+	u32 stopped = v->soft.stopped ? GUEST_STOPPED : time->flags & GUEST_STOPPED;
 
 	begin_change(&time->version);
 	time->tsc_timestamp = v->soft.tsc_adjust;
 	time->system_time = 0;
 	time->multiplier = scale.multiplier;
 	time->shift = scale.shift;
-	time->flags = (u8)(TSC_STABLE | (v->soft.stopped ? GUEST_STOPPED : 0));
+	time->flags = (u8)(TSC_STABLE | stopped);
 	end_change(&time->version);
 	v->soft.stopped = false;
 }
@@ -133,7 +136,16 @@ static void write_stolen(struct vcpu *v)
 	begin_change(&time->version);
 	time->steal = to_ns(pvclock_scale(v->config.host_tsc_khz), v->soft.stolen_ticks);
 	time->flags = 0;
+	time->preempted = 0;
 	end_change(&time->version);
+}
+
+/* Another vCPU that waits for a lock of this one need not spin. */
+static void write_preempted(const struct pv_page *page)
+{
+	struct steal_time *time = reach(page);
+
+	__atomic_store_n(&time->preempted, 1, __ATOMIC_RELEASE);
 }
 
 void pvclock_update(struct vcpu *v)
@@ -149,6 +161,8 @@ void pvclock_update(struct vcpu *v)
 void pvclock_left(struct vcpu *v)
 {
 	v->soft.left_tsc = rdtsc();
+	if (is_registered(&v->soft.steal))
+		write_preempted(&v->soft.steal);
 }
 
 void pvclock_came_back(struct vcpu *v)

@@ -175,16 +175,3 @@ enum exit_action vcpu_inject_page_fault(struct vcpu *v, gva_t address, u32 error
 enum exit_action vcpu_kill(struct vcpu *v, const char *text, ...) PRINTF(2, 3);
 /* A result of mm_*: E_SUSPEND and E_NO_MEMORY → EXIT_SUSPEND, anything else → EXIT_KILL naming `what`. */
 enum exit_action vcpu_wait_for(struct vcpu *v, err_t error, const char *what);
-
-/*
- * Called by the core of vmx/, implemented by the emulation part (its own headers declare them):
- *   enum exit_action emulate_mmio(struct vcpu *v, gpa_t address);   EPT violation where mm_resolve said E_NOT_FOUND
- *   enum exit_action strio_run(struct vcpu *v);                     INS/OUTS: exit.qualification as for I/O instructions
- *   enum exit_action cpuid_exit(struct vcpu *v);
- *   enum exit_action msr_read_exit(struct vcpu *v), msr_write_exit(struct vcpu *v);
- *   void msr_fill_bitmap(u8 bitmap[PAGE_SIZE]);                     from the same rows as the handlers; 1 = exit
- *   void msr_reset(struct vcpu *v);                                 power-on values
- *   u64 cpuid_xcr0_mask(const struct vcpu *v), cpuid_cr4_mask(…);   what the guest's CPUID promises: XSETBV and CR4 rules
- *   void pvclock_update(struct vcpu *v);                            before entry, when NOTICE_CLOCK was set
- *   enum exit_action hypercall_exit(struct vcpu *v)                 is the core's: exits/vmcall.c
- */

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Instructions that exit and need little. */
-#include "kernel/lib/config.h"
 #include "vmx/caps.h"
 #include "vmx/cpuid.h"
 #include "vmx/exit.h"
 #include "vmx/machine.h"
 #include "vmx/switch.h"
-
-/* KVM's answers to a hypercall that there is not, and to one from user mode (Linux, kvm_para.h). */
-#define KVM_ENOSYS (-1000LL)
-#define KVM_EPERM (-1LL)
 
 enum exit_action exit_undefined(struct vcpu *v)
 {
@@ -40,14 +35,6 @@ enum exit_action exit_slice_over(struct vcpu *v)
 {
 	(void)v;
 	return EXIT_YIELD;
-}
-
-enum exit_action exit_vmcall(struct vcpu *v)
-{
-	if (v->config.identity == IDENTITY_NONE)
-		return vcpu_inject_exception(v, VECTOR_UD, 0);
-	v->regs.rax = (u64)(vcpu_cpl() ? KVM_EPERM : KVM_ENOSYS);
-	return EXIT_ADVANCE;
 }
 
 /* Components that only make sense together: SDM vol. 1, 13.3. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* CPUs of host tests: one a thread. Also what kernel/lib asks of a machine: a place for lock ranks. */
 #include "tests/unit/fake/kernel/core/cpu.h"
+#include "tests/unit/fake/kernel/x86/cpu.h"
 
 u32 cpu_count = 1;
 u32 fake_kicks[MAX_CPUS];
+u64 fake_msr;
 static _Thread_local struct lock_cpu self;
 
 struct lock_cpu *lock_cpu_self(void)
