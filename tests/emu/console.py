@@ -153,7 +153,7 @@ class Console:
         try:
             return self.wait_for(f"{pattern!r} in {name}'s log", look, seconds)
         except ConsoleError as error:
-            raise ConsoleError("\n".join([str(error), *self.log(name, 40)])) from None
+            raise ConsoleError("\n".join([str(error), *self.command(f"vm info {name}"), *self.log(name, 40)])) from None
 
     def send(self, name, text):
         """Type a line into the guest. vm send takes the rest of the line verbatim, so `--json` would go with it."""
