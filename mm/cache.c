@@ -11,18 +11,23 @@ struct cache {
 } __attribute__((aligned(64)));
 
 static struct cache caches[CACHE_CPUS];
+static u32 users; /* one more than the highest CPU that was ever here: who finds nothing looks no further */
 
 void cache_init(void)
 {
 	for (u32 cpu = 0; cpu < CACHE_CPUS; cpu++)
 		caches[cpu] = (struct cache){ 0 };
+	users = 0;
 }
 
 static struct cache *cache_self(void)
 {
 	u32 cpu = lock_cpu_self()->id;
+	u32 seen = __atomic_load_n(&users, __ATOMIC_RELAXED);
 
 	CHECK(cpu < CACHE_CPUS);
+	while (seen <= cpu && !__atomic_compare_exchange_n(&users, &seen, cpu + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 	return &caches[cpu];
 }
 
@@ -50,7 +55,9 @@ static u32 pop(struct cache *cache)
 
 static u32 steal(void)
 {
-	for (u32 cpu = 0; cpu < CACHE_CPUS; cpu++) {
+	u32 count = __atomic_load_n(&users, __ATOMIC_RELAXED);
+
+	for (u32 cpu = 0; cpu < count; cpu++) {
 		for (u32 slot = 0; slot < CACHE_SLOTS; slot++) {
 			u32 seen = __atomic_load_n(&caches[cpu].slots[slot], __ATOMIC_RELAXED);
 
