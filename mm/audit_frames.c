@@ -17,7 +17,7 @@ static u32 check_free(struct audit *audit, u32 mpn)
 	u32 pages = 1;
 
 	lock_acquire(&zone->lock);
-	if (frame->state == FRAME_FREE) {
+	if (frame_state(mpn) == FRAME_FREE) {
 		u32 order = frame->order;
 		bool listed = frame->previous ? frame_of(frame->previous)->next == mpn :
 						order < ZONE_ORDERS && zone->heads[order] == mpn;
