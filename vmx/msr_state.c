@@ -83,14 +83,21 @@ err_t read_deadline(struct vcpu *v, u32 msr, u64 *value)
 	return error;
 }
 
-/* A deadline in the past is still a deadline: 0 alone disarms. */
+/* With an adjustment the two times wrap at different moments: what is past in the vCPU's own becomes past in the VM's. 0 disarms. */
+static u64 vm_deadline(const struct vcpu *v, u64 deadline)
+{
+	u64 vm_now = rdtsc() + v->tsc_offset;
+
+	if (deadline == 0)
+		return 0;
+	return deadline <= vm_now + v->soft.tsc_adjust ? 1 : deadline - v->soft.tsc_adjust;
+}
+
 err_t write_deadline(struct vcpu *v, u32 msr, u64 *value)
 {
-	u64 deadline = *value - v->soft.tsc_adjust;
+	u64 deadline = __builtin_expect(v->soft.tsc_adjust != 0, 0) ? vm_deadline(v, *value) : *value;
 
-	if (*value && (deadline == 0 || (v->soft.tsc_adjust && (s64)deadline < 0)))
-		deadline = 1;
-	return pc_msr_write(v->config.pc, v->config.index, msr, *value ? deadline : 0);
+	return pc_msr_write(v->config.pc, v->config.index, msr, deadline);
 }
 
 /* ---- the LAPIC ---- */

@@ -7,8 +7,8 @@
 
 #define NS_PER_S 1000000000ULL
 
-/* What guests read; little-endian, as we are. */
-struct pvclock_time {
+/* What guests read; little-endian, as we are. The clock may lie at any multiple of four. */
+struct __attribute__((packed, aligned(4))) pvclock_time {
 	u32 version; /* odd while it changes */
 	u32 pad;
 	u64 tsc_timestamp, system_time;
