@@ -7,6 +7,7 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/step.h"
 #include "kernel/core/timer.h"
+#include "kernel/core/trace.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/lock.h"
 #include "kernel/x86/cpu.h"
@@ -173,6 +174,7 @@ static void run_task(struct queue *queue, struct task *task)
 	u64 ticks = time_tsc() - start;
 	task->run_ticks += ticks;
 	task->virtual_time += ticks * NORMAL_WEIGHT / task->weight;
+	trace(TRACE_TASK, (u64)task->name, result);
 	after_step(queue, task, result);
 }
 

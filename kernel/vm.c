@@ -2,6 +2,7 @@
 /* Requests to VMs and their states.  Runs on CPU 0 only, like the worker: states need no lock. */
 #include "kernel/vm.h"
 #include "kernel/core/cpu.h"
+#include "kernel/core/trace.h"
 #include "kernel/core/wall.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/format.h"
@@ -84,6 +85,12 @@ enum vm_state vm_state_of(const struct vm *vm)
 const struct config_vm *vm_config(const struct vm *vm)
 {
 	return &vm->config;
+}
+
+void vm_set_state(struct vm *vm, enum vm_state state)
+{
+	vm->state = state;
+	trace(TRACE_VM_STATE, vm->id, state);
 }
 
 u64 vm_time(const struct vm *vm)
@@ -268,7 +275,7 @@ err_t vm_start(struct vm *vm, char *why, size_t bytes)
 	vm->why[0] = 0;
 	vm->start_wall_s = wall_seconds();
 	vm->input_begin = vm->input_end;
-	vm->state = VM_STARTING;
+	vm_set_state(vm, VM_STARTING);
 	vm->phase = PHASE_BUILD;
 	sched_wake(&vm->worker);
 	return OK;
@@ -278,7 +285,7 @@ err_t vm_stop(struct vm *vm, char *why, size_t bytes)
 {
 	if (vm->state != VM_RUNNING || vm->phase != PHASE_RUN)
 		return refuse(why, bytes, E_STATE, "%s is %s, not running", vm, vm_state_text(vm->state));
-	vm->state = VM_STOPPING;
+	vm_set_state(vm, VM_STOPPING);
 	pc_power_button(vm->pc);
 	return OK;
 }
@@ -287,7 +294,7 @@ err_t vm_stop_give_up(struct vm *vm)
 {
 	if (vm->state != VM_STOPPING)
 		return E_STATE;
-	vm->state = VM_RUNNING;
+	vm_set_state(vm, VM_RUNNING);
 	return OK;
 }
 
@@ -296,7 +303,7 @@ static err_t end_by_request(struct vm *vm, bool restart, char *why, size_t bytes
 	if (vm->phase == PHASE_NONE)
 		return refuse(why, bytes, E_STATE, "%s is not running (%s)", vm, vm_state_text(vm->state));
 	vm->restart = restart;
-	vm->state = VM_STOPPING;
+	vm_set_state(vm, VM_STOPPING);
 	vm_ended(vm, restart ? ENDED_RESET : ENDED_KILLED, NULL);
 	return OK;
 }
@@ -315,7 +322,7 @@ err_t vm_pause(struct vm *vm, char *why, size_t bytes)
 {
 	if (vm->state != VM_RUNNING)
 		return refuse(why, bytes, E_STATE, "%s is %s, not running", vm, vm_state_text(vm->state));
-	vm->state = VM_PAUSED;
+	vm_set_state(vm, VM_PAUSED);
 	vm_hold(vm, HOLD_PAUSE);
 	return OK;
 }
@@ -340,7 +347,7 @@ err_t vm_resume(struct vm *vm, char *why, size_t bytes)
 		return refuse(why, bytes, E_STATE, "%s is %s, not paused", vm, vm_state_text(vm->state));
 	thaw(vm);
 	vm->parked_count = 0;
-	vm->state = VM_RUNNING;
+	vm_set_state(vm, VM_RUNNING);
 	vm_release_hold(vm, HOLD_PAUSE);
 	return OK;
 }

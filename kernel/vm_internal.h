@@ -40,7 +40,7 @@ struct vm_space {
 	u8 mm[] __attribute__((aligned(64)));
 };
 
-enum vm_phase { PHASE_NONE, PHASE_BUILD, PHASE_PLAN, PHASE_COPY, PHASE_RUN, PHASE_END, PHASE_RELEASE };
+enum vm_phase { PHASE_NONE, PHASE_BUILD, PHASE_DEVICES, PHASE_VCPUS, PHASE_PLAN, PHASE_COPY, PHASE_RUN, PHASE_END, PHASE_RELEASE };
 
 struct vm {
 	struct config_vm config;
@@ -75,6 +75,7 @@ struct vm {
 void *frames_alloc(size_t bytes);
 void frames_free(void *start, size_t bytes);
 
+void vm_set_state(struct vm *vm, enum vm_state state);
 u64 vm_time(const struct vm *vm);            /* VM TSC now */
 struct mm_vm *vm_mm(struct vm *vm);          /* NULL: no memory now */
 void vm_ended(struct vm *vm, enum vm_ended how, const char *why); /* any CPU; the worker takes it from there */
@@ -83,7 +84,7 @@ void vm_release_hold(struct vm *vm, u32 hold);
 bool vm_mitigations(void);
 
 extern const struct bus_host vm_bus_host;
-err_t vm_vcpus_create(struct vm *vm);
+err_t vm_vcpu_create(struct vm *vm, u32 index);
 void vm_vcpus_go(struct vm *vm, const struct vcpu_start *start);
 bool vm_vcpus_gone(const struct vm *vm);     /* after HOLD_END: no CPU runs or will run one */
 void vm_vcpus_destroy(struct vm *vm);

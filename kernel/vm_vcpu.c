@@ -170,41 +170,39 @@ static enum task_result vcpu_step(struct task *task)
 
 /* ---- life ---- */
 
-err_t vm_vcpus_create(struct vm *vm)
+err_t vm_vcpu_create(struct vm *vm, u32 index)
 {
-	for (u32 i = 0; i < vm->config.vcpus; i++) {
-		struct vm_vcpu *v = &vm->vcpus[i];
-		struct vcpu_config config = {
-			.index = i,
-			.vcpus = vm->config.vcpus,
-			.vm_id = vm->id,
-			.mm = vm_mm(vm),
-			.ept = &vm->space->ept,
-			.pc = vm->pc,
-			.tsc_khz = vm->config.tsc_khz ? vm->config.tsc_khz : tsc_khz,
-			.host_tsc_khz = tsc_khz,
-			.identity = vm->config.identity,
-			.mitigations = vm_mitigations(),
-			.wall_s = vm->start_wall_s,
-			.context = v,
-		};
-		struct vcpu *vcpu = frames_alloc((size_t)vcpu_pages() * PAGE_SIZE);
+	struct vm_vcpu *v = &vm->vcpus[index];
+	struct vcpu_config config = {
+		.index = index,
+		.vcpus = vm->config.vcpus,
+		.vm_id = vm->id,
+		.mm = vm_mm(vm),
+		.ept = &vm->space->ept,
+		.pc = vm->pc,
+		.tsc_khz = vm->config.tsc_khz ? vm->config.tsc_khz : tsc_khz,
+		.host_tsc_khz = tsc_khz,
+		.identity = vm->config.identity,
+		.mitigations = vm_mitigations(),
+		.wall_s = vm->start_wall_s,
+		.context = v,
+	};
+	struct vcpu *vcpu = frames_alloc((size_t)vcpu_pages() * PAGE_SIZE);
 
-		if (!vcpu)
-			return E_NO_MEMORY;
-		err_t error = vcpu_init(vcpu, &config);
-		if (error) {
-			frames_free(vcpu, (size_t)vcpu_pages() * PAGE_SIZE);
-			return error;
-		}
-		memset(v, 0, sizeof(*v));
-		format(v->name, sizeof(v->name), "%s/%u", vm->config.name, i);
-		v->task = (struct task){ .name = v->name, .step = vcpu_step, .weight = VCPU_WEIGHT };
-		v->timer.expired = deadline_reached;
-		v->vm = vm;
-		v->index = i;
-		v->vcpu = vcpu;
+	if (!vcpu)
+		return E_NO_MEMORY;
+	err_t error = vcpu_init(vcpu, &config);
+	if (error) {
+		frames_free(vcpu, (size_t)vcpu_pages() * PAGE_SIZE);
+		return error;
 	}
+	memset(v, 0, sizeof(*v));
+	format(v->name, sizeof(v->name), "%s/%u", vm->config.name, index);
+	v->task = (struct task){ .name = v->name, .step = vcpu_step, .weight = VCPU_WEIGHT };
+	v->timer.expired = deadline_reached;
+	v->vm = vm;
+	v->index = index;
+	v->vcpu = vcpu;
 	return OK;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What takes time in a VM's life, in short steps on CPU 0: build (devices, vCPUs) → plan → copy → run → end → release.
+ * What takes time in a VM's life, in short steps on CPU 0: build → devices → vcpus → plan → copy → run → end → release.
  * A failure anywhere goes to `end`, which takes apart exactly what exists, and from there memory goes back frame by frame.
  */
 #include "kernel/core/cpu.h"
@@ -38,15 +38,22 @@ static enum task_result fail(struct vm *vm, const char *why)
 	return TASK_AGAIN;
 }
 
+/* Each of these clears tens of KiB: a step each. */
 static enum task_result build(struct vm *vm)
 {
-	struct pc_config config = pc_config_of(vm);
-
 	vm->plan = frames_alloc(sizeof(*vm->plan));
 	vm->acpi = frames_alloc(PC_ACPI_BYTES);
 	vm->pc = frames_alloc(pc_bytes());
 	if (!vm->plan || !vm->acpi || !vm->pc)
 		return fail(vm, "no memory for its devices");
+	vm->phase = PHASE_DEVICES;
+	return TASK_AGAIN;
+}
+
+static enum task_result devices(struct vm *vm)
+{
+	struct pc_config config = pc_config_of(vm);
+
 	vm->tsc_offset = 0 - time_tsc();
 	vm->frozen_tsc = 0;
 	pc_init(vm->pc, &config);
@@ -54,9 +61,20 @@ static enum task_result build(struct vm *vm)
 		return fail(vm, "its ACPI tables do not fit");
 	if (ept_init(&vm->space->ept, vm->id))
 		return fail(vm, "no memory for its page tables");
-	if (vm_vcpus_create(vm))
+	vm->phase = PHASE_VCPUS;
+	return TASK_AGAIN;
+}
+
+static enum task_result vcpus(struct vm *vm)
+{
+	u32 index = 0;
+
+	while (index < vm->config.vcpus && vm->vcpus[index].vcpu)
+		index++;
+	if (index == vm->config.vcpus)
+		vm->phase = PHASE_PLAN;
+	else if (vm_vcpu_create(vm, index))
 		return fail(vm, "no memory for its vCPUs");
-	vm->phase = PHASE_PLAN;
 	return TASK_AGAIN;
 }
 
@@ -126,7 +144,7 @@ static enum task_result copy(struct vm *vm)
 			frames_drop(&vm->plan, sizeof(*vm->plan));
 			frames_drop(&vm->acpi, PC_ACPI_BYTES);
 			vm->phase = PHASE_RUN;
-			vm->state = VM_RUNNING;
+			vm_set_state(vm, VM_RUNNING);
 			vm_vcpus_go(vm, &start);
 			log_line("vm: %s runs, %llu MiB, %u vCPU", vm->config.name, vm->config.memory_max_bytes >> 20,
 				 vm->config.vcpus);
@@ -181,7 +199,7 @@ static void ended(struct vm *vm)
 	char why[VM_WHY_BYTES];
 	bool restart = vm->restart || vm->ended == ENDED_RESET;
 
-	vm->state = vm->ended == ENDED_FAILED ? VM_FAILED : VM_STOPPED;
+	vm_set_state(vm, vm->ended == ENDED_FAILED ? VM_FAILED : VM_STOPPED);
 	log_line("vm: %s %s%s%s", vm->config.name, how[vm->ended], vm->why[0] ? ": " : "", vm->why);
 	vm->phase = PHASE_NONE;
 	vm->restart = false;
@@ -209,8 +227,8 @@ static enum task_result none(struct vm *vm)
 enum task_result vm_worker_step(struct task *task)
 {
 	static enum task_result (*const phases[])(struct vm *) = {
-		[PHASE_NONE] = none, [PHASE_BUILD] = build, [PHASE_PLAN] = plan,       [PHASE_COPY] = copy,
-		[PHASE_RUN] = run,   [PHASE_END] = end,     [PHASE_RELEASE] = release,
+		[PHASE_NONE] = none, [PHASE_BUILD] = build, [PHASE_DEVICES] = devices, [PHASE_VCPUS] = vcpus,     [PHASE_PLAN] = plan,
+		[PHASE_COPY] = copy, [PHASE_RUN] = run,     [PHASE_END] = end,         [PHASE_RELEASE] = release,
 	};
 	struct vm *vm = CONTAINER_OF(task, struct vm, worker);
 

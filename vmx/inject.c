@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/inject.h"
+#include "kernel/core/trace.h"
 #include "vmx/controls.h"
 #include "vmx/machine.h"
 #include "vmx/switch.h"
@@ -78,8 +79,9 @@ void inject_replay(struct vcpu *v)
 
 /* ---- before entry ---- */
 
-static void place(const struct vcpu_event *event)
+static void place(const struct vcpu *v, const struct vcpu_event *event)
 {
+	trace(TRACE_INJECT, event->info, (u64)v->vm_id << 32 | v->config.index);
 	vmcs_write(ENTRY_EVENT, event->info);
 	if (event->info & EVENT_HAS_ERROR)
 		vmcs_write(ENTRY_EVENT_ERROR, event->error);
@@ -91,7 +93,7 @@ static bool place_queued(struct vcpu *v)
 {
 	if (!(v->event.info & EVENT_VALID))
 		return false;
-	place(&v->event);
+	place(v, &v->event);
 	v->event.info = 0;
 	return true;
 }
@@ -100,7 +102,7 @@ static bool place_nmi(struct vcpu *v, u32 blocking)
 {
 	if (blocking & (BLOCKED_NMI | BLOCKED_STI | BLOCKED_MOV_SS))
 		return false;
-	place(&(struct vcpu_event){ .info = EVENT_VALID | EVENT_NMI << EVENT_TYPE_SHIFT | VECTOR_NMI });
+	place(v, &(struct vcpu_event){ .info = EVENT_VALID | EVENT_NMI << EVENT_TYPE_SHIFT | VECTOR_NMI });
 	v->nmi_pending = false;
 	return true;
 }
@@ -114,7 +116,7 @@ static bool place_interrupt(struct vcpu *v, u32 blocking)
 	if (vector < 0)
 		return false;
 	CHECK(vector <= 255);
-	place(&(struct vcpu_event){ .info = EVENT_VALID | (u32)vector });
+	place(v, &(struct vcpu_event){ .info = EVENT_VALID | (u32)vector });
 	return true;
 }
 

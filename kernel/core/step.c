@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/core/step.h"
 #include "kernel/core/cpu.h"
+#include "kernel/core/trace.h"
 #include "kernel/lib/check.h"
 #include "kernel/x86/cpu.h"
 
@@ -168,6 +169,7 @@ u64 step_publish(u32 vm)
 	for (u32 cpu = 0; cpu < cpu_count; cpu++)
 		if (state_of(cpu) == (IN_GUEST | vm))
 			cpu_kick(cpu);
+	trace(TRACE_PUBLISH, vm, mine);
 	return mine;
 }
 

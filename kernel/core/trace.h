@@ -5,8 +5,7 @@
 
 /* name for the console, meaning of a and b */
 #define TRACE_KINDS(X)                                                                                                 \
-	X(EXIT, "exit")           /* basic exit reason, guest RIP */                                                   \
-	X(INJECT, "inject")       /* VM-entry interruption information, vCPU */                                        \
+	X(INJECT, "inject")       /* VM-entry interruption information, VM << 32 | vCPU */                              \
 	X(INTERRUPT, "interrupt") /* vector */                                                                         \
 	X(TASK, "task")           /* address of the task's name, result */                                             \
 	X(KICK, "kick")           /* CPU */                                                                            \

@@ -121,6 +121,7 @@ struct trace_row {
 	u64 number, tsc;
 	const char *kind;
 	u64 a, b;
+	const char *task; /* of a task's step: its name, else empty */
 };
 
 static const struct out_field trace_fields[] = {
@@ -130,6 +131,7 @@ static const struct out_field trace_fields[] = {
 	{ "event", "EVENT", OUT_TEXT, 9, offsetof(struct trace_row, kind) },
 	{ "a", "A", OUT_HEX, 18, offsetof(struct trace_row, a) },
 	{ "b", "B", OUT_HEX, 18, offsetof(struct trace_row, b) },
+	{ "task", "TASK", OUT_TEXT, 12, offsetof(struct trace_row, task) },
 };
 
 /* number[0]: events wanted, [1]: CPU, [2]: where it ends for this CPU; cursor: the event. */
@@ -169,7 +171,8 @@ enum cmd_result cmd_trace(struct cmd *cmd)
 	u64 number = cmd->cursor++;
 
 	if (trace_read(cpu, number, &event)) {
-		struct trace_row row = { cpu, number, event.tsc, trace_kind_text(event.kind), event.a, event.b };
+		struct trace_row row = { cpu, number, event.tsc, trace_kind_text(event.kind), event.a, event.b,
+					 event.kind == TRACE_TASK ? (const char *)event.a : "" };
 
 		out_row(cmd->out, trace_fields, ARRAY_SIZE(trace_fields), &row);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest-physical access that the EPT does not allow (yet): memory, or a device. */
+#include "kernel/core/trace.h"
 #include "vmx/emulate.h"
 #include "vmx/exit.h"
 #include "vmx/inject.h"
@@ -32,8 +33,10 @@ enum exit_action exit_ept_violation(struct vcpu *v)
 	block_nmi_again(v);
 	if (address.a < ADDRESS_END)
 		error = mm_resolve(v->config.mm, v->config.index, ppn_of(address), access_of(v->exit.qualification));
-	if (!error)
+	if (!error) {
+		trace(TRACE_RESOLVE, (u64)v->vm_id << 32 | ppn_of(address).n, access_of(v->exit.qualification));
 		return EXIT_RESUME;
+	}
 	if (error == E_NOT_FOUND)
 		return emulate_mmio(v, address);
 	return vcpu_wait_for(v, error, "guest memory");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions, NMIs and host interrupts that ended guest execution; events that end the guest. */
+#include "kernel/core/trace.h"
 #include "kernel/lib/check.h"
 #include "kernel/x86/irq.h"
 #include "vmx/exit.h"
@@ -75,6 +76,7 @@ enum exit_action exit_interrupt(struct vcpu *v)
 
 	(void)v;
 	CHECK(info & EVENT_VALID);
+	trace(TRACE_INTERRUPT, info & 0xff, 0);
 	irq_dispatch(info & 0xff);
 	return EXIT_RESUME;
 }
