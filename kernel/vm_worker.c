@@ -38,14 +38,22 @@ static enum task_result fail(struct vm *vm, const char *why)
 	return TASK_AGAIN;
 }
 
-/* Each of these clears tens of KiB: a step each. */
+/* Clearing tens of KiB takes long: one part a step. */
 static enum task_result build(struct vm *vm)
 {
-	vm->plan = frames_alloc(sizeof(*vm->plan));
-	vm->acpi = frames_alloc(PC_ACPI_BYTES);
-	vm->pc = frames_alloc(pc_bytes());
-	if (!vm->plan || !vm->acpi || !vm->pc)
-		return fail(vm, "no memory for its devices");
+	const struct {
+		void *slot; /* a pointer to be set */
+		size_t bytes;
+	} parts[] = { { &vm->plan, sizeof(*vm->plan) }, { &vm->acpi, PC_ACPI_BYTES }, { &vm->pc, pc_bytes() } };
+
+	for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
+		void **slot = parts[i].slot;
+
+		if (*slot)
+			continue;
+		*slot = frames_alloc(parts[i].bytes);
+		return *slot ? TASK_AGAIN : fail(vm, "no memory for its devices");
+	}
 	vm->phase = PHASE_DEVICES;
 	return TASK_AGAIN;
 }
