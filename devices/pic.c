@@ -110,6 +110,12 @@ static void take(struct pic *pic, u32 input)
 		pic->irr &= (u8)~bit;
 }
 
+/* The slave's pin drops in the cycle that serves it: its next request is a new edge for the master. */
+static void slave_drops(struct pc *pc)
+{
+	input_level(&pc->pic[MASTER], IRQ_CASCADE, false);
+}
+
 u8 pic_acknowledge(struct pc *pc)
 {
 	struct pic *master = &pc->pic[MASTER], *pic = master;
@@ -123,8 +129,7 @@ u8 pic_acknowledge(struct pc *pc)
 		input = request(pic, false);
 		if (input >= 0)
 			take(pic, (u32)input);
-		/* The slave's pin drops in the cycle: its next request is a new edge for the master. */
-		input_level(master, IRQ_CASCADE, false);
+		slave_drops(pc);
 	}
 	update(pc);
 	return (u8)(pic->base + (input < 0 ? SPURIOUS : input));
@@ -228,6 +233,8 @@ static u32 poll(struct pc *pc, struct pic *pic)
 	if (input < 0)
 		return 0;
 	take(pic, (u32)input);
+	if (pic == &pc->pic[SLAVE])
+		slave_drops(pc);
 	update(pc);
 	return 0x80 | (u32)input;
 }
