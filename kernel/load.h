@@ -76,7 +76,7 @@ bool load_is_multiboot(const struct load_file *file, u32 *header_offset);
 
 /* ELF32 and ELF64 executables for x86: add every PT_LOAD at its physical address. */
 struct load_elf {
-	u64 entry;
+	u64 entry;     /* physical */
 	u32 pvh_entry; /* XEN_ELFNOTE_PHYS32_ENTRY, 0: none */
 	u64 end;       /* end of the highest segment in memory, .bss included */
 };

@@ -5,11 +5,11 @@
 #include <elf.h>
 #include <string.h>
 
-enum { MAX_PROGRAM_HEADERS = 64, XEN_NOTE_PHYS32_ENTRY = 18 };
+enum { MAX_PROGRAM_HEADERS = 64, MAX_NOTES = 256, XEN_NOTE_PHYS32_ENTRY = 18 };
 
 /* What is common to both classes of a program header. */
 struct segment {
-	u64 type, offset, to, file_bytes, memory_bytes;
+	u64 type, offset, linked, to, file_bytes, memory_bytes;
 };
 
 static bool inside(const struct load_file *file, u64 offset, u64 bytes)
@@ -29,7 +29,9 @@ static bool read_segment64(const struct load_file *file, u64 at, struct segment 
 	if (!inside(file, at, sizeof(header)))
 		return false;
 	memcpy(&header, file->bytes + at, sizeof(header));
-	*segment = (struct segment){ header.p_type, header.p_offset, header.p_paddr, header.p_filesz, header.p_memsz };
+	*segment = (struct segment){
+		header.p_type, header.p_offset, header.p_vaddr, header.p_paddr, header.p_filesz, header.p_memsz,
+	};
 	return true;
 }
 
@@ -40,7 +42,9 @@ static bool read_segment32(const struct load_file *file, u64 at, struct segment 
 	if (!inside(file, at, sizeof(header)))
 		return false;
 	memcpy(&header, file->bytes + at, sizeof(header));
-	*segment = (struct segment){ header.p_type, header.p_offset, header.p_paddr, header.p_filesz, header.p_memsz };
+	*segment = (struct segment){
+		header.p_type, header.p_offset, header.p_vaddr, header.p_paddr, header.p_filesz, header.p_memsz,
+	};
 	return true;
 }
 
@@ -67,14 +71,14 @@ static bool read_layout(const struct load_file *file, struct layout *layout)
 	       narrow.e_phentsize >= sizeof(Elf32_Phdr);
 }
 
-/* Look for Xen's PHYS32_ENTRY among the notes of one PT_NOTE segment. */
-static u32 find_pvh_entry(const struct load_file *file, const struct segment *notes)
+/* Look for Xen's PHYS32_ENTRY among the notes of one PT_NOTE segment; `left` bounds the work that a file can cause. */
+static u32 find_pvh_entry(const struct load_file *file, const struct segment *notes, u32 *left)
 {
 	u64 at = notes->offset;
 	u64 end = notes->offset + notes->file_bytes;
 	Elf32_Nhdr note;
 
-	while (at <= end && end - at >= sizeof(note)) {
+	for (; at <= end && end - at >= sizeof(note) && *left > 0; --*left) {
 		memcpy(&note, file->bytes + at, sizeof(note));
 		u64 name = at + sizeof(note);
 		u64 value = name + ((note.n_namesz + 3ULL) & ~3ULL);
@@ -92,6 +96,12 @@ static u32 find_pvh_entry(const struct load_file *file, const struct segment *no
 		at = next;
 	}
 	return 0;
+}
+
+/* Kernels that are linked high name their entry by its linked address: it is where that byte is loaded. */
+static bool holds_entry(const struct segment *segment, u64 entry)
+{
+	return entry >= segment->linked && entry - segment->linked < segment->memory_bytes;
 }
 
 static err_t add_segment(const struct load_input *input, struct load_plan *plan, const struct segment *segment,
@@ -115,7 +125,7 @@ err_t load_elf(const struct load_input *input, struct load_plan *plan, struct lo
 {
 	const struct load_file *file = &input->kernel;
 	struct layout layout;
-	u32 loaded = 0;
+	u32 loaded = 0, notes_left = MAX_NOTES;
 
 	memset(elf, 0, sizeof(*elf));
 	if (!read_layout(file, &layout) || layout.headers > MAX_PROGRAM_HEADERS || layout.first_header > file->size)
@@ -131,10 +141,12 @@ err_t load_elf(const struct load_input *input, struct load_plan *plan, struct lo
 			return load_fail(why, E_CORRUPT, "%s: truncated in its program headers", input->kernel_name);
 		if (segment.type == PT_LOAD && segment.memory_bytes) {
 			error = add_segment(input, plan, &segment, elf, why);
+			if (holds_entry(&segment, layout.entry))
+				elf->entry = segment.to + (layout.entry - segment.linked);
 			loaded++;
 		}
 		if (segment.type == PT_NOTE && inside(file, segment.offset, segment.file_bytes) && !elf->pvh_entry)
-			elf->pvh_entry = find_pvh_entry(file, &segment);
+			elf->pvh_entry = find_pvh_entry(file, &segment, &notes_left);
 		if (error)
 			return error;
 	}

@@ -59,8 +59,11 @@ bool load_is_multiboot(const struct load_file *file, u32 *header_offset)
 	for (u32 at = 0; at + 12 <= end; at += 4) {
 		u32 words[3];
 
+		memcpy(words, file->bytes + at, sizeof(words[0]));
+		if (words[0] != HEADER_MAGIC)
+			continue;
 		memcpy(words, file->bytes + at, sizeof(words));
-		if (words[0] == HEADER_MAGIC && words[0] + words[1] + words[2] == 0) {
+		if (words[0] + words[1] + words[2] == 0) {
 			*header_offset = at;
 			return true;
 		}
