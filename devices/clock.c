@@ -11,7 +11,7 @@ void ratio_init(struct ratio *ratio, u64 to_hz, u64 from_hz)
 
 	ratio->mult = to_hz / from_hz;
 	ratio->shift = 0;
-	while (ratio->mult < BIT(61)) {
+	while (ratio->mult < BIT(63)) {
 		rest <<= 1;
 		ratio->mult = ratio->mult << 1 | (rest >= from_hz);
 		rest -= rest >= from_hz ? from_hz : 0;

@@ -6,7 +6,7 @@
 #pragma once
 #include "kernel/lib/types.h"
 
-/* value × mult / 2^shift, exact to 62 bits. */
+/* value × mult / 2^shift, exact to 63 bits. */
 struct ratio {
 	u64 mult;
 	u32 shift;
@@ -31,8 +31,13 @@ static inline u64 clock_ticks(const struct clock *clock, u64 tsc)
 	return ratio_apply(&clock->ticks, tsc);
 }
 
-/* A TSC value at which clock_ticks() has reached `ticks`, less than one clock tick or two TSC ticks late. */
+/*
+ * A TSC value at which clock_ticks() has reached `ticks`, less than one clock tick or two TSC ticks late; never early, for then the
+ * device would find that nothing has happened yet.  Good for VM TSC values up to 2^62.
+ */
 static inline u64 clock_tsc(const struct clock *clock, u64 ticks)
 {
-	return ratio_apply(&clock->tsc, ticks) + 1;
+	u64 tsc = ratio_apply(&clock->tsc, ticks) + 1;
+
+	return tsc + (clock_ticks(clock, tsc) < ticks);
 }

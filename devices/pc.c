@@ -62,9 +62,13 @@ void pc_line(struct pc *pc, u32 irq, bool high)
 {
 	CHECK(lock_is_mine(&pc->lock));
 	CHECK(irq < IOAPIC_PINS && irq != IRQ_CASCADE);
+	u32 pin = irq == IRQ_PIT ? IOAPIC_PIN_PIT : irq;
+
+	if ((pc->ioapic.lines >> pin & 1) == high)
+		return; /* both controllers act on changes only */
 	if (irq < PIC_LINES)
 		pic_line(pc, irq, high);
-	ioapic_line(pc, irq == IRQ_PIT ? IOAPIC_PIN_PIT : irq, high);
+	ioapic_line(pc, pin, high);
 }
 
 /* ---- deadlines ---- */

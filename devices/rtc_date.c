@@ -4,7 +4,7 @@
 #include "kernel/lib/check.h"
 
 enum { MINUTE = 60, HOUR = 3600, DAY = 86400, PM = 0x80, DO_NOT_CARE = 0xc0 };
-enum { ALARM_STEPS = 300 }; /* at most two rounds of minutes and of seconds, one of hours */
+enum { ALARM_STEPS = 8 }; /* each unit is set at most twice: a smaller one may carry into it */
 
 static u32 from_register(const u8 *cmos, u8 value)
 {
@@ -114,11 +114,11 @@ s64 rtc_next_alarm(const u8 *cmos, s64 seconds)
 		return INT64_MAX;
 	for (u32 i = 0; i < ALARM_STEPS; i++) {
 		if (!matches(cmos[RTC_HOURS_ALARM], hour, at / HOUR % 24))
-			at += HOUR - at % HOUR;
+			at += (hour + 24 - at / HOUR % 24) % 24 * HOUR - at % HOUR;
 		else if (!matches(cmos[RTC_MINUTES_ALARM], minute, at / MINUTE % 60))
-			at += MINUTE - at % MINUTE;
+			at += (minute + 60 - at / MINUTE % 60) % 60 * MINUTE - at % MINUTE;
 		else if (!matches(cmos[RTC_SECONDS_ALARM], second, at % MINUTE))
-			at++;
+			at += (second + 60 - at % MINUTE) % 60;
 		else
 			return seconds + (at - start);
 	}
