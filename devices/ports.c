@@ -34,7 +34,7 @@ static const struct port_row rows[] = {
 	{ 0x020, 0x021, PORT_BYTES, pic_read, pic_write },
 	{ 0x040, 0x043, PORT_BYTES | PORT_TIMED, pit_read, pit_write },
 	{ 0x061, 0x061, PORT_BYTES | PORT_TIMED, pit_read_61, pit_write_61 },
-	{ 0x064, 0x064, PORT_BYTES, nothing_read, reset_write_8042 },
+	{ 0x064, 0x064, PORT_BYTES, reset_read_8042, reset_write_8042 },
 	{ 0x070, 0x071, PORT_BYTES | PORT_TIMED, rtc_read, rtc_write },
 	{ 0x092, 0x092, PORT_BYTES, reset_read_92, reset_write_92 },
 	{ 0x0a0, 0x0a1, PORT_BYTES, pic_read, pic_write },

@@ -12,6 +12,7 @@ struct reset {
 };
 
 void reset_reset(struct pc *pc);
+u32 reset_read_8042(struct pc *pc, u16 port, u32 size);
 void reset_write_8042(struct pc *pc, u16 port, u32 size, u32 value);
 u32 reset_read_92(struct pc *pc, u16 port, u32 size);
 void reset_write_92(struct pc *pc, u16 port, u32 size, u32 value);

@@ -30,6 +30,7 @@ enum {
 	LSR_IDLE = 0x40,
 	MSR_CONNECTED = 0xb0, /* carrier, data set ready, clear to send */
 	MSR_RING = 0x40,
+	QUIET_MS = 10,        /* of the line after the receiver was cleared */
 };
 
 static const struct uart power_on = { .thr_empty = false, .divisor = { 1, 0 } };
@@ -90,6 +91,24 @@ static void receive(struct uart *uart, u8 byte)
 	CHECK(uart->rx_count <= UART_FIFO_BYTES);
 }
 
+static bool quiet(struct pc *pc)
+{
+	const struct uart *uart = &pc->uart;
+
+	return !(uart->ier & IER_RX) && !(uart->mcr & MCR_LOOP) && pc_now(pc) < uart->quiet_until;
+}
+
+/* What a poll of the line status has fetched is part of what is typed ahead; what came by loopback is not. */
+static void clear_receiver(struct pc *pc)
+{
+	struct uart *uart = &pc->uart;
+
+	uart->quiet_until = pc_now(pc) + pc->tsc_khz * QUIET_MS;
+	if (uart->looped || !quiet(pc))
+		uart->rx_count = 0;
+	uart->looped = false;
+}
+
 /* Take up to `most` bytes that wait with the host. */
 static void refill(struct pc *pc, u32 most)
 {
@@ -117,7 +136,7 @@ static u32 read_data(struct pc *pc)
 	struct uart *uart = &pc->uart;
 	u8 byte = 0;
 
-	if (uart->rx_count) {
+	if (uart->rx_count && !quiet(pc)) {
 		byte = uart->rx[uart->rx_first];
 		uart->rx_first = (u8)((uart->rx_first + 1) % UART_FIFO_BYTES);
 		uart->rx_count--;
@@ -133,9 +152,9 @@ static u32 read_line_status(struct pc *pc)
 	struct uart *uart = &pc->uart;
 	u32 value = LSR_THR_EMPTY | LSR_IDLE;
 
-	if (uart->host_has_input && uart->rx_count == 0)
+	if (uart->host_has_input && uart->rx_count == 0 && !quiet(pc))
 		refill(pc, 1);
-	value |= (uart->rx_count ? LSR_DATA : 0) | (uart->overrun ? LSR_OVERRUN : 0);
+	value |= (uart->rx_count && !quiet(pc) ? LSR_DATA : 0) | (uart->overrun ? LSR_OVERRUN : 0);
 	uart->overrun = false;
 	return value;
 }
@@ -170,10 +189,12 @@ static void write_data(struct pc *pc, u8 byte)
 {
 	struct uart *uart = &pc->uart;
 
-	if (uart->mcr & MCR_LOOP)
+	if (uart->mcr & MCR_LOOP) {
 		receive(uart, byte);
-	else
+		uart->looped = true;
+	} else {
 		pc->host->console_put(pc->vm, byte);
+	}
 	/* The line drops while the byte is in the register: the 8259 and the IOAPIC see an edge for each byte sent. */
 	uart->thr_empty = false;
 	update(pc);
@@ -192,10 +213,12 @@ static void write_enable(struct pc *pc, u32 value)
 		refill(pc, UART_FIFO_BYTES);
 }
 
-static void write_fifo(struct uart *uart, u32 value)
+static void write_fifo(struct pc *pc, u32 value)
 {
+	struct uart *uart = &pc->uart;
+
 	if ((value ^ uart->fcr) & FCR_ENABLE || (value & FCR_ENABLE && value & FCR_CLEAR_RX))
-		uart->rx_count = 0;
+		clear_receiver(pc);
 	uart->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
 }
 
@@ -252,7 +275,7 @@ static void write_register(struct pc *pc, u32 reg, u32 value)
 		write_enable(pc, value);
 		break;
 	case IIR_FCR:
-		write_fifo(uart, value);
+		write_fifo(pc, value);
 		break;
 	case LCR:
 		uart->lcr = (u8)value;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A 16550A at COM1 (National PC16550D data sheet).  Transmission is immediate; received bytes wait with the host until there is
- * room, so none is ever lost to an overrun but in loopback.  Called with the PC's lock.
+ * room, so none is ever lost to an overrun but in loopback.  Drivers clear the receiver and read it empty when they start: what
+ * was typed ahead arrives behind that.  Called with the PC's lock.
  */
 #pragma once
 #include "kernel/lib/types.h"
@@ -19,6 +20,8 @@ struct uart {
 	bool overrun;
 	bool thr_empty;    /* the THRE interrupt is pending */
 	bool host_has_input;
+	bool looped;       /* some of rx came by loopback */
+	u64 quiet_until;   /* VM TSC before which a polling guest hears nothing */
 };
 
 void pc_uart_reset(struct pc *pc);
