@@ -92,7 +92,7 @@ static struct acpi_address io_address(u32 port, u8 bytes)
 static void add_fadt(struct builder *builder, u64 dsdt)
 {
 	struct acpi_fadt fadt = {
-		.header = header("FACP", 5, sizeof(fadt) - sizeof(fadt.hypervisor)),
+		.header = header("FACP", 6, sizeof(fadt)),
 		.facs = (u32)(PC_ACPI_BASE + FACS_OFFSET),
 		.dsdt = (u32)dsdt,
 		.profile = 4, /* enterprise server */
@@ -110,12 +110,13 @@ static void add_fadt(struct builder *builder, u64 dsdt)
 		.flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_FIXED_RTC | FADT_TIMER_32 | FADT_RESET,
 		.reset_register = io_address(RESET_PORT, 1),
 		.reset_value = RESET_VALUE,
-		.minor = 1,
+		.minor = 3,
 		.x_facs = PC_ACPI_BASE + FACS_OFFSET,
 		.x_dsdt = dsdt,
 		.x_pm1a_event = io_address(PM_EVENT, 4),
 		.x_pm1a_control = io_address(PM_CONTROL, 2),
 		.x_pm_timer = io_address(PM_TIMER, 4),
+		.hypervisor = { 'A', 'E', 'R', 'O', 'S', 'T', 'A', 'T' },
 	};
 
 	put_listed(builder, &fadt, fadt.header.length);
