@@ -60,11 +60,11 @@ err_t read_mtrr(struct vcpu *v, u32 msr, u64 *value)
 	return OK;
 }
 
-err_t write_mtrr(struct vcpu *v, u32 msr, u64 *value)
+err_t write_mtrr(struct vcpu *v, u32 msr, u64 value)
 {
-	if (!is_valid(v, msr, *value))
+	if (!is_valid(v, msr, value))
 		return E_INVALID;
-	*slot_of(v, msr) = *value;
+	*slot_of(v, msr) = value;
 	return OK;
 }
 

@@ -4,15 +4,18 @@
 #include "kernel/lib/error.h"
 #include "vmx/vcpu.h"
 
-typedef err_t msr_answer(struct vcpu *v, u32 msr, u64 *value);
+typedef err_t msr_reader(struct vcpu *v, u32 msr, u64 *value);
+typedef err_t msr_writer(struct vcpu *v, u32 msr, u64 value);
 
 /* msr_state.c */
-msr_answer read_zero, read_one, ignore, write_zero;
-msr_answer read_tsc, write_tsc, read_tsc_adjust, write_tsc_adjust, read_deadline, write_deadline;
-msr_answer read_apic, write_apic;
-msr_answer read_microcode, read_capabilities, read_misc_enable, write_misc_enable, read_debugctl, write_debugctl;
+msr_reader read_zero, read_one, read_tsc, read_tsc_adjust, read_deadline, read_apic;
+msr_writer ignore, write_zero, write_tsc, write_tsc_adjust, write_deadline, write_apic;
+msr_reader read_microcode, read_capabilities, read_misc_enable, read_debugctl;
+msr_writer write_misc_enable, write_debugctl;
 /* msr_mtrr.c */
-msr_answer read_mtrr_cap, read_mtrr, write_mtrr;
+msr_reader read_mtrr_cap, read_mtrr;
+msr_writer write_mtrr;
 void mtrr_reset(struct vcpu *v);
 /* pvclock.c */
-msr_answer read_wall, write_wall, read_clock, write_clock, read_steal, write_steal;
+msr_reader read_wall, read_clock, read_steal;
+msr_writer write_wall, write_clock, write_steal;

@@ -27,16 +27,16 @@ err_t read_one(struct vcpu *v, u32 msr, u64 *value)
 	return OK;
 }
 
-err_t ignore(struct vcpu *v, u32 msr, u64 *value)
+err_t ignore(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)v, (void)msr, (void)value;
 	return OK;
 }
 
-err_t write_zero(struct vcpu *v, u32 msr, u64 *value)
+err_t write_zero(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)v, (void)msr;
-	return *value ? E_INVALID : OK;
+	return value ? E_INVALID : OK;
 }
 
 /* ---- time: the vCPU's TSC is the VM's plus its own adjustment; the devices count the VM's ---- */
@@ -55,10 +55,10 @@ static err_t adjust(struct vcpu *v, u64 value)
 	return OK;
 }
 
-err_t write_tsc(struct vcpu *v, u32 msr, u64 *value)
+err_t write_tsc(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)msr;
-	return adjust(v, *value - rdtsc() - v->tsc_offset);
+	return adjust(v, value - rdtsc() - v->tsc_offset);
 }
 
 err_t read_tsc_adjust(struct vcpu *v, u32 msr, u64 *value)
@@ -68,10 +68,10 @@ err_t read_tsc_adjust(struct vcpu *v, u32 msr, u64 *value)
 	return OK;
 }
 
-err_t write_tsc_adjust(struct vcpu *v, u32 msr, u64 *value)
+err_t write_tsc_adjust(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)msr;
-	return adjust(v, *value);
+	return adjust(v, value);
 }
 
 err_t read_deadline(struct vcpu *v, u32 msr, u64 *value)
@@ -93,9 +93,9 @@ static u64 vm_deadline(const struct vcpu *v, u64 deadline)
 	return deadline <= vm_now + v->soft.tsc_adjust ? 1 : deadline - v->soft.tsc_adjust;
 }
 
-err_t write_deadline(struct vcpu *v, u32 msr, u64 *value)
+err_t write_deadline(struct vcpu *v, u32 msr, u64 value)
 {
-	u64 deadline = __builtin_expect(v->soft.tsc_adjust != 0, 0) ? vm_deadline(v, *value) : *value;
+	u64 deadline = __builtin_expect(v->soft.tsc_adjust != 0, 0) ? vm_deadline(v, value) : value;
 
 	return pc_msr_write(v->config.pc, v->config.index, msr, deadline);
 }
@@ -107,9 +107,9 @@ err_t read_apic(struct vcpu *v, u32 msr, u64 *value)
 	return pc_msr_read(v->config.pc, v->config.index, msr, value);
 }
 
-err_t write_apic(struct vcpu *v, u32 msr, u64 *value)
+err_t write_apic(struct vcpu *v, u32 msr, u64 value)
 {
-	return pc_msr_write(v->config.pc, v->config.index, msr, *value);
+	return pc_msr_write(v->config.pc, v->config.index, msr, value);
 }
 
 /* ---- facts and switches ---- */
@@ -137,10 +137,10 @@ err_t read_misc_enable(struct vcpu *v, u32 msr, u64 *value)
 }
 
 /* Only fast strings can be switched; the rest reads as before. */
-err_t write_misc_enable(struct vcpu *v, u32 msr, u64 *value)
+err_t write_misc_enable(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)msr;
-	v->soft.misc_enable = (*value & MISC_FAST_STRINGS) | (MISC_RESET & ~MISC_FAST_STRINGS);
+	v->soft.misc_enable = (value & MISC_FAST_STRINGS) | (MISC_RESET & ~MISC_FAST_STRINGS);
 	return OK;
 }
 
@@ -152,12 +152,12 @@ err_t read_debugctl(struct vcpu *v, u32 msr, u64 *value)
 }
 
 /* Recording branches would leave the guest's addresses in the host's registers: the bit is taken and does nothing. */
-err_t write_debugctl(struct vcpu *v, u32 msr, u64 *value)
+err_t write_debugctl(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)v, (void)msr;
-	if (*value & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF))
+	if (value & ~(u64)(DEBUGCTL_LBR | DEBUGCTL_BTF))
 		return E_INVALID;
-	vmcs_write(GUEST_DEBUGCTL, *value & DEBUGCTL_BTF);
+	vmcs_write(GUEST_DEBUGCTL, value & DEBUGCTL_BTF);
 	return OK;
 }
 

@@ -192,10 +192,10 @@ err_t read_clock(struct vcpu *v, u32 msr, u64 *value)
 	return v->config.identity == IDENTITY_KVM ? OK : E_INVALID;
 }
 
-err_t write_clock(struct vcpu *v, u32 msr, u64 *value)
+err_t write_clock(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)msr;
-	return put(v, &v->soft.clock, *value, CLOCK_ALIGN, sizeof(struct pvclock_time));
+	return put(v, &v->soft.clock, value, CLOCK_ALIGN, sizeof(struct pvclock_time));
 }
 
 err_t read_steal(struct vcpu *v, u32 msr, u64 *value)
@@ -205,10 +205,10 @@ err_t read_steal(struct vcpu *v, u32 msr, u64 *value)
 	return v->config.identity == IDENTITY_KVM ? OK : E_INVALID;
 }
 
-err_t write_steal(struct vcpu *v, u32 msr, u64 *value)
+err_t write_steal(struct vcpu *v, u32 msr, u64 value)
 {
 	(void)msr;
-	return put(v, &v->soft.steal, *value, STEAL_ALIGN, sizeof(struct steal_time));
+	return put(v, &v->soft.steal, value, STEAL_ALIGN, sizeof(struct steal_time));
 }
 
 err_t read_wall(struct vcpu *v, u32 msr, u64 *value)
@@ -219,16 +219,16 @@ err_t read_wall(struct vcpu *v, u32 msr, u64 *value)
 }
 
 /* Written at once, with what the wall clock was when VM time began. */
-err_t write_wall(struct vcpu *v, u32 msr, u64 *value)
+err_t write_wall(struct vcpu *v, u32 msr, u64 value)
 {
 	struct wall_clock wall = { .version = 2, .seconds = (u32)v->config.wall_s };
 
 	(void)msr;
-	if (v->config.identity != IDENTITY_KVM || *value % CLOCK_ALIGN || *value >> (32 + PAGE_SHIFT))
+	if (v->config.identity != IDENTITY_KVM || value % CLOCK_ALIGN || value >> (32 + PAGE_SHIFT))
 		return E_INVALID;
-	err_t error = mm_write(v->config.mm, v->config.index, (gpa_t){ *value }, &wall, sizeof(wall));
+	err_t error = mm_write(v->config.mm, v->config.index, (gpa_t){ value }, &wall, sizeof(wall));
 
 	if (!error)
-		v->soft.wall_address = *value;
+		v->soft.wall_address = value;
 	return error == E_NOT_FOUND ? E_INVALID : error;
 }

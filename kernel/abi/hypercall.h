@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Calls to the hypervisor: VMCALL from kernel mode with the number in RAX and arguments in RBX, RCX, RDX, RSI; the result comes back in
+ * Calls to the hypervisor: VMCALL from kernel mode with the number in EAX and arguments in RBX, RCX, RDX, RSI; the result comes back in
  * RAX, negative for an error.  That is KVM's convention, so both share one instruction: KVM's numbers are small, ours start here.
  * They are there whatever identity the guest has: it knows by the leaf of kernel/abi/cpuid.h.
  */

@@ -19,14 +19,13 @@ static enum exit_action (*const calls[])(struct vcpu *v) = {
 
 enum exit_action exit_vmcall(struct vcpu *v)
 {
-	/* Outside of 64-bit code the upper half of RAX is not part of the number. */
-	u64 number = vcpu_long_code() ? v->regs.rax : (u32)v->regs.rax;
-	u64 call = number - AEROSTAT_CALLS;
+	u32 call = (u32)v->regs.rax - AEROSTAT_CALLS;
+	bool user = vcpu_cpl() != 0;
 
-	if (vcpu_cpl() == 0 && call < ARRAY_SIZE(calls)) {
+	if (call < ARRAY_SIZE(calls) && !user) {
 		CHECK(calls[call]);
 		return calls[call](v);
 	}
-	v->regs.rax = (u64)(vcpu_cpl() ? AEROSTAT_EPERM : AEROSTAT_ENOSYS);
+	v->regs.rax = (u64)(user ? AEROSTAT_EPERM : AEROSTAT_ENOSYS);
 	return EXIT_ADVANCE;
 }
