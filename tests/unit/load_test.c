@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest loaders: what a sound file becomes, what a broken one is told, and that no file makes a plan that leaves memory. */
+#include "devices/bus.h"
 #include "kernel/load.h"
 #include <elf.h>
 #include <setjmp.h>
@@ -272,6 +273,178 @@ static void multiboot_by_addresses_loads_what_its_header_says(void **state)
 	assert_int_equal(load_plan(&input, &plan, why), E_CORRUPT);
 }
 
+static void an_entry_by_linked_address_becomes_a_physical_one(void **state)
+{
+	struct load_input input = elf32_input(true, false);
+
+	(void)state;
+	put(0x18, 4, 0xc0100010);        /* e_entry of a kernel that is linked at 3 GiB */
+	put(0x34 + 8, 4, 0xc0100000);    /* p_vaddr */
+	assert_int_equal(load_plan(&input, &plan, why), OK);
+	assert_int_equal(plan.start.rip, 0x100010);
+	put(0x18, 4, 0x100020);          /* one that names it physically all the same */
+	assert_int_equal(load_plan(&input, &plan, why), OK);
+	assert_int_equal(plan.start.rip, 0x100020);
+}
+
+/* A kernel of 64 bits with its note; what Linux's vmlinux and FreeBSD's kernel are. */
+static struct load_input elf64_input(u64 memory)
+{
+	Elf64_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, 1 }, .e_type = ET_EXEC,
+			      .e_machine = EM_X86_64, .e_version = 1, .e_entry = 0xffffffff81000000, .e_phoff = sizeof(header),
+			      .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 3 };
+	Elf64_Phdr headers[3] = {
+		{ .p_type = PT_LOAD, .p_offset = 0x1000, .p_vaddr = 0xffffffff81000000, .p_paddr = 16 * MIB, .p_filesz = 0x2000,
+		  .p_memsz = 0x2000 },
+		{ .p_type = PT_LOAD, .p_offset = 0x3000, .p_vaddr = 0xffffffff81200000, .p_paddr = 18 * MIB, .p_filesz = 0x10,
+		  .p_memsz = MIB },
+		{ .p_type = PT_NOTE, .p_offset = 0x800, .p_filesz = 16 + 24 },
+	};
+	u32 notes[10] = { 4, 0, 17, 0, 4, 8, 18, 0, 0x1000040, 0 };
+
+	memset(file, 0, sizeof(file));
+	memcpy(file, &header, sizeof(header));
+	memcpy(file + sizeof(header), headers, sizeof(headers));
+	memcpy(&notes[3], "Xen", 4);
+	memcpy(&notes[7], "Xen", 4);
+	memcpy(file + 0x800, notes, sizeof(notes));
+	return input_of(0x3010, memory);
+}
+
+static void pvh_in_64_bits_gets_initrd_map_and_root_pointer(void **state)
+{
+	struct load_input input = elf64_input(5ULL << 30);
+	u64 info[7], module[4], map[3];
+
+	(void)state;
+	assert_int_equal(load_plan(&input, &plan, why), OK);
+	plan_is_sound(&input);
+	assert_int_equal(plan.start.rip, 0x1000040);
+	const struct load_segment *page = segment_at(plan.start.rbx);
+
+	memcpy(info, page->from, sizeof(info));
+	assert_int_equal(info[5 - 1], PC_ACPI_BASE); /* rsdp_paddr at 32 */
+	assert_string_equal((const char *)page->from + (info[3] - page->to), "console=ttyS0");
+	memcpy(module, page->from + (info[2] - page->to), sizeof(module));
+	assert_ptr_equal(segment_at(module[0])->from, initrd);
+	assert_int_equal(module[1], sizeof(initrd));
+	assert_true(module[0] >= 19 * MIB); /* above .bss */
+	assert_int_equal((u32)info[6], 4);
+	memcpy(map, page->from + (info[5] - page->to) + 3 * sizeof(map), sizeof(map));
+	assert_int_equal(map[0], 4ULL << 30);
+	assert_int_equal(map[1], 2ULL << 30);
+	assert_int_equal((u32)map[2], LOAD_E820_RAM);
+}
+
+/* A file cannot make the loader walk for ever, nor find an entry that it hides behind a heap of notes. */
+static void notes_beyond_a_reasonable_number_are_not_read(void **state)
+{
+	struct load_input input = elf32_input(false, true);
+
+	(void)state;
+	memset(file + 0x800, 0, 0x2000);
+	u32 note[5] = { 4, 4, 18, 0, 0x100040 };
+
+	memcpy(&note[3], "Xen", 4);
+	memcpy(file + 0x800 + 12 * 100, note, sizeof(note));
+	put(0x34 + 32 + 16, 4, 0x1800); /* p_filesz of the notes */
+	assert_int_equal(load_plan(&input, &plan, why), OK);
+	memset(file + 0x800, 0, 0x2000);
+	memcpy(file + 0x800 + 12 * 400, note, sizeof(note));
+	assert_int_equal(load_plan(&input, &plan, why), E_UNSUPPORTED);
+}
+
+static void modules_lie_in_order_apart_and_page_aligned(void **state)
+{
+	static const u64 sizes[CONFIG_MAX_MODULES] = { 1, PAGE_SIZE, 0, PAGE_SIZE + 1 };
+	static const char *const names[CONFIG_MAX_MODULES] = { "a", "b", "empty", "d" };
+	struct load_input input = elf32_input(true, false);
+	u32 info[14], last = 0, count = 0;
+
+	(void)state;
+	for (u32 i = 0; i < CONFIG_MAX_MODULES; i++) {
+		input.modules[i] = (struct load_file){ initrd, sizes[i] };
+		input.module_names[i] = names[i];
+		count++;
+	}
+	assert_int_equal(load_plan(&input, &plan, why), OK);
+	plan_is_sound(&input);
+	const struct load_segment *page = segment_at(plan.start.rbx);
+
+	memcpy(info, page->from, sizeof(info));
+	assert_int_equal(info[5], count);
+	for (u32 i = 0; i < count; i++) {
+		u32 module[4];
+
+		memcpy(module, page->from + (info[6] - page->to) + i * sizeof(module), sizeof(module));
+		assert_int_equal(module[0] % PAGE_SIZE, 0);
+		assert_true(module[0] >= last);
+		assert_int_equal(module[1] - module[0], sizes[i]);
+		assert_string_equal((const char *)page->from + (module[2] - page->to), names[i]);
+		last = module[1];
+	}
+	input.modules[1].size = 8 * MIB;
+	assert_int_equal(load_plan(&input, &plan, why), E_RANGE);
+	assert_non_null(strstr(why, "a module"));
+}
+
+static void no_setup_sectors_means_four(void **state)
+{
+	struct load_input input = linux_input(128 * MIB);
+
+	(void)state;
+	put(0x1f1, 1, 0);
+	put(0x1f4, 4, 0x100);
+	assert_int_equal(load_plan(&input, &plan, why), OK);
+	assert_ptr_equal(segment_at(16 * MIB)->from, file + 5 * 512);
+}
+
+static void an_initrd_stays_below_the_kernels_limit_and_above_its_memory(void **state)
+{
+	(void)state;
+	for (u32 limit = 17 * MIB; limit < 60 * MIB; limit += MIB / 2) {
+		struct load_input input = linux_input(64 * MIB);
+
+		put(0x22c, 4, limit - 1);
+		put(0x260, 4, 20 * MIB); /* 16 … 36 MiB are the kernel's */
+		err_t error = load_plan(&input, &plan, why);
+
+		if (limit < 36 * MIB + sizeof(initrd)) {
+			assert_int_equal(error, E_RANGE);
+			continue;
+		}
+		assert_int_equal(error, OK);
+		u32 at;
+
+		memcpy(&at, segment_at(plan.start.rsi)->from + 0x218, sizeof(at));
+		assert_in_range(at, 36 * MIB, limit - sizeof(initrd));
+	}
+}
+
+/* Every length that a transfer can be cut at. */
+static void no_truncated_file_is_read_beyond_its_end(void **state)
+{
+	(void)state;
+	for (u32 kind = 0; kind < 4; kind++) {
+		u64 whole = kind == 0 ? 1024 + 1024 : 0x3010;
+
+		for (u64 bytes = 0; bytes <= whole; bytes += bytes < 0x400 ? 1 : 13) {
+			struct load_input input = kind == 0   ? linux_input(64 * MIB)
+						  : kind == 1 ? elf64_input(64 * MIB)
+							      : elf32_input(kind == 2, true);
+			u8 *exact = malloc(bytes + 1);
+
+			memcpy(exact, file, bytes);
+			input.kernel = (struct load_file){ exact, bytes };
+			if (load_plan(&input, &plan, why) == OK)
+				plan_is_sound(&input);
+			else
+				assert_non_null(strstr(why, "\\guests\\kernel: "));
+			free(exact);
+		}
+	}
+}
+
 /* The promise that matters: whatever the file says, the plan stays inside memory and reads only the file. */
 static void no_mutation_of_a_file_makes_an_unsound_plan(void **state)
 {
@@ -281,12 +454,22 @@ static void no_mutation_of_a_file_makes_an_unsound_plan(void **state)
 	(void)state;
 	printf("seed %llu\n", (unsigned long long)seed);
 	srand48((long)seed);
-	for (u32 round = 0; round < 30000; round++) {
-		struct load_input input = round % 3 == 0 ? linux_input(64 * MIB) : elf32_input(round % 3 == 1, true);
-		u32 headers = round % 3 == 0 ? 0x270 : 0x90;
+	for (u32 round = 0; round < 40000; round++) {
+		u64 memory = lrand48() % 4 ? 64 * MIB : 2 * MIB + (u64)lrand48() % (8ULL << 30) / PAGE_SIZE * PAGE_SIZE;
+		struct load_input input = round % 4 == 0   ? linux_input(memory)
+					  : round % 4 == 1 ? elf64_input(memory)
+							   : elf32_input(round % 4 == 2, true);
+		static const u32 places[][2] = { { 0, 0x90 }, { 0, 0xf0 }, { 0x400, 0x20 }, { 0x800, 0x30 } };
 
+		input.low_bytes = min_u64(memory, PC_LOW_MEMORY_END);
+		input.high_bytes = memory - input.low_bytes;
+		for (u32 i = 0; i < (u32)lrand48() % CONFIG_MAX_MODULES; i++) {
+			input.modules[i] = (struct load_file){ initrd, (u64)lrand48() % sizeof(initrd) };
+			input.module_names[i] = "\\guests\\module";
+		}
 		for (u32 flips = 0; flips < 1 + round % 4; flips++) {
-			u32 at = (u32)lrand48() % headers;
+			const u32 *place = places[lrand48() % 4];
+			u32 at = round % 4 == 0 ? 0x1f0 + (u32)lrand48() % 0x80 : place[0] + (u32)lrand48() % place[1];
 
 			file[at] = (u8)lrand48();
 			if (lrand48() % 4 == 0)
@@ -319,6 +502,13 @@ int main(void)
 		cmocka_unit_test(pvh_starts_at_its_note_with_start_information),
 		cmocka_unit_test(multiboot_gets_its_magic_map_and_modules),
 		cmocka_unit_test(multiboot_by_addresses_loads_what_its_header_says),
+		cmocka_unit_test(an_entry_by_linked_address_becomes_a_physical_one),
+		cmocka_unit_test(pvh_in_64_bits_gets_initrd_map_and_root_pointer),
+		cmocka_unit_test(notes_beyond_a_reasonable_number_are_not_read),
+		cmocka_unit_test(modules_lie_in_order_apart_and_page_aligned),
+		cmocka_unit_test(no_setup_sectors_means_four),
+		cmocka_unit_test(an_initrd_stays_below_the_kernels_limit_and_above_its_memory),
+		cmocka_unit_test(no_truncated_file_is_read_beyond_its_end),
 		cmocka_unit_test(no_mutation_of_a_file_makes_an_unsound_plan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
