@@ -113,6 +113,7 @@ static void read_the_rest(void)
 	vmx_caps.cr4_must = msr_read(MSR_VMX_CR4_FIXED0);
 	vmx_caps.cr4_may = msr_read(MSR_VMX_CR4_FIXED1);
 	vmx_caps.timer_shift = (u32)msr_read(MSR_VMX_MISC) & 31;
+	vmx_caps.spec_ctrl = cpu_has(FEATURE_IBRS_IBPB);
 	vmx_caps.xsave_bytes = 512;
 	if (!cpu_has(FEATURE_XSAVE))
 		return;

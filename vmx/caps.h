@@ -11,6 +11,7 @@ struct vmx_caps {
 	bool ept_dirty;       /* accessed and dirty flags */
 	bool ept_large;       /* 2 MiB leaves */
 	u32 timer_shift;      /* the preemption timer counts TSC >> this */
+	bool spec_ctrl;       /* IA32_SPEC_CTRL and IA32_PRED_CMD */
 	u64 xcr0;             /* extended state that we switch; 0: no XSAVE, then FXSAVE */
 	u32 xsave_bytes;      /* of its area */
 };

@@ -36,6 +36,7 @@ struct cpuid_facts {
 	struct cpuid (*ask)(u32 leaf, u32 subleaf);
 	u64 xcr0;                     /* what can be switched, 0: no XSAVE */
 	bool rdtscp, invpcid;         /* VT-x lets guests use them */
+	bool spec_ctrl;               /* its MSR is switched */
 	u32 identity;                 /* enum config_identity */
 	u32 vcpu, vcpus;
 	u64 tsc_khz;

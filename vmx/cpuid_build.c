@@ -42,6 +42,11 @@ static bool invpcid(const struct cpuid_facts *facts)
 	return facts->invpcid;
 }
 
+static bool spec_ctrl(const struct cpuid_facts *facts)
+{
+	return facts->spec_ctrl;
+}
+
 static const struct feature {
 	u32 leaf;
 	u8 reg, bit;

@@ -21,11 +21,9 @@ static err_t no_write(struct vcpu *v, u32 msr, u64 value)
 	return E_INVALID;
 }
 
-enum { EXITS, DIRECT, DIRECT_RDTSCP };
-
 static const struct msr_row {
 	u32 first, last;
-	u32 direct;
+	enum msr_direct direct;
 	msr_reader *read;
 	msr_writer *write;
 	const char *name, *why;
@@ -132,18 +130,25 @@ static void let_through(u8 bitmap[PAGE_SIZE], u32 msr)
 	bitmap[base + WRITES + bit / 8] &= (u8) ~(1U << bit % 8);
 }
 
-void msr_make_bitmap(u8 bitmap[PAGE_SIZE], bool rdtscp)
+void msr_make_bitmap(u8 bitmap[PAGE_SIZE], u32 there)
 {
+	CHECK(!(there & BIT(EXITS)));
 	memset(bitmap, 0xff, PAGE_SIZE);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].direct == DIRECT || (rows[i].direct == DIRECT_RDTSCP && rdtscp))
+		if (there >> rows[i].direct & 1)
 			for (u32 msr = rows[i].first; msr <= rows[i].last; msr++)
 				let_through(bitmap, msr);
 }
 
 void msr_fill_bitmap(u8 bitmap[PAGE_SIZE])
 {
+	u32 there = BIT(DIRECT);
+
 	CHECK(rows[0].why[0] && rows[0].name[0]);
+	if (vmx_has(CONTROL_CPU2, CPU2_RDTSCP))
+		there |= BIT(DIRECT_RDTSCP);
+	if (vmx_caps.spec_ctrl)
+		there |= BIT(DIRECT_SPEC_CTRL);
 	fill_index();
-	msr_make_bitmap(bitmap, vmx_has(CONTROL_CPU2, CPU2_RDTSCP));
+	msr_make_bitmap(bitmap, there);
 }

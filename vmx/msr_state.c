@@ -9,8 +9,15 @@ enum { MISC_FAST_STRINGS = 1 << 0, MISC_NO_BTS = 1 << 11, MISC_NO_PEBS = 1 << 12
 enum { MISC_RESET = MISC_FAST_STRINGS | MISC_NO_BTS | MISC_NO_PEBS };
 enum { DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };
 
-/* IA32_ARCH_CAPABILITIES bits that only say what the processor is immune to: RDCL, RSBA, L1DFL, SSB, MDS, PSCHANGE, TAA and later kin. */
-#define CAPABILITIES_IMMUNITY (BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | BIT(17) | BIT(26))
+/*
+ * IA32_ARCH_CAPABILITIES bits that only say what the processor is (not) immune to: RDCL, RSBA, L1DFL, SSB, MDS, PSCHANGE, TAA, the MMIO kin,
+ * FB_CLEAR, RRSBA, BHI, PBRSB, GDS, RFDS and its clearing.  Enhanced IBRS goes with SPEC_CTRL.
+ */
+#define CAPABILITIES_IMMUNITY                                                                                          \
+	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | BIT(17) | BIT(19) |    \
+	 BIT(20) | BIT(24) | BIT(26) | BIT(27) | BIT(28))
+#define CAPABILITY_IBRS_ALL BIT(1)
+#define FEATURE_EDX_SPEC_CTRL BIT(26)
 #define FEATURE_EDX_ARCH_CAPABILITIES BIT(29)
 
 err_t read_zero(struct vcpu *v, u32 msr, u64 *value)
@@ -123,9 +130,11 @@ err_t read_microcode(struct vcpu *v, u32 msr, u64 *value)
 
 err_t read_capabilities(struct vcpu *v, u32 msr, u64 *value)
 {
-	if (!(v->cpuid.basic[7].d & FEATURE_EDX_ARCH_CAPABILITIES))
+	u32 promised = v->cpuid.basic[7].d;
+
+	if (!(promised & FEATURE_EDX_ARCH_CAPABILITIES))
 		return E_INVALID;
-	*value = msr_read(msr) & CAPABILITIES_IMMUNITY;
+	*value = msr_read(msr) & (CAPABILITIES_IMMUNITY | (promised & FEATURE_EDX_SPEC_CTRL ? CAPABILITY_IBRS_ALL : 0));
 	return OK;
 }
 

@@ -5,23 +5,37 @@
 #include "vmx/machine.h"
 #include <string.h>
 
+static bool always(void)
+{
+	return vmx_caps.usable;
+}
+
+static bool has_rdtscp(void)
+{
+	return vmx_has(CONTROL_CPU2, CPU2_RDTSCP);
+}
+
+static bool has_spec_ctrl(void)
+{
+	return vmx_caps.spec_ctrl;
+}
+
 /* MSRs that a guest reads and writes without an exit and that VM entry and exit leave alone; this kernel uses none. */
-static const u32 msrs[] = {
-	MSR_STAR,
-	MSR_LSTAR,
-	MSR_CSTAR,
-	MSR_FMASK,
-	MSR_KERNEL_GS_BASE,
-	MSR_TSC_AUX, /* last: only where there is RDTSCP */
+static const struct {
+	u32 msr;
+	bool (*there)(void);
+} msrs[] = {
+	{ MSR_STAR, always },
+	{ MSR_LSTAR, always },
+	{ MSR_CSTAR, always },
+	{ MSR_FMASK, always },
+	{ MSR_KERNEL_GS_BASE, always },
+	{ MSR_TSC_AUX, has_rdtscp },
+	{ MSR_SPEC_CTRL, has_spec_ctrl }, /* each of its bits only restricts speculation: ours runs under the guest's */
 };
 _Static_assert(ARRAY_SIZE(msrs) <= ARRAY_SIZE(((struct switched *)0)->msr), "room for each");
 
 enum { MXCSR_RESET = 0x1f80, MXCSR_OFFSET = 24, FCW_RESET = 0x40, XSTATE_BV_OFFSET = 512 };
-
-static u32 msr_count(void)
-{
-	return (u32)ARRAY_SIZE(msrs) - (vmx_has(CONTROL_CPU2, CPU2_RDTSCP) ? 0 : 1);
-}
 
 /* ---- extended state ---- */
 
@@ -99,8 +113,9 @@ static void save(struct vcpu *v)
 	v->switched.debug[3] = dr3_read();
 	v->switched.dr6 = dr6_read();
 	v->switched.cr2 = cr2_read();
-	for (u32 i = 0; i < msr_count(); i++)
-		v->switched.msr[i] = msr_read(msrs[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++)
+		if (msrs[i].there())
+			v->switched.msr[i] = msr_read(msrs[i].msr);
 	cpu->owner = NULL;
 	cpu->extended = NULL;
 }
@@ -116,8 +131,9 @@ static void load(struct vcpu *v)
 	dr3_write(v->switched.debug[3]);
 	dr6_write(v->switched.dr6);
 	cr2_write(v->switched.cr2);
-	for (u32 i = 0; i < msr_count(); i++)
-		msr_write(msrs[i], v->switched.msr[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(msrs); i++)
+		if (msrs[i].there())
+			msr_write(msrs[i].msr, v->switched.msr[i]);
 	cpu->owner = v;
 	cpu->extended = v;
 }

@@ -56,6 +56,7 @@ err_t vcpu_init(struct vcpu *v, const struct vcpu_config *config)
 		.xcr0 = vmx_caps.xcr0,
 		.rdtscp = vmx_has(CONTROL_CPU2, CPU2_RDTSCP),
 		.invpcid = vmx_has(CONTROL_CPU2, CPU2_INVPCID),
+		.spec_ctrl = vmx_caps.spec_ctrl,
 		.identity = config->identity,
 		.vcpu = config->index,
 		.vcpus = config->vcpus,

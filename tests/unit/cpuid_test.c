@@ -79,8 +79,8 @@ static struct cpuid some(u32 leaf, u32 subleaf)
 
 static struct cpuid_facts facts_of(struct cpuid (*ask)(u32 leaf, u32 subleaf))
 {
-	return (struct cpuid_facts){ .ask = ask, .xcr0 = XCR0_ALL, .rdtscp = true, .invpcid = true, .identity = IDENTITY_KVM,
-				     .vcpu = 0, .vcpus = 1, .tsc_khz = KHZ };
+	return (struct cpuid_facts){ .ask = ask, .xcr0 = XCR0_ALL, .rdtscp = true, .invpcid = true, .spec_ctrl = true,
+				     .identity = IDENTITY_KVM, .vcpu = 0, .vcpus = 1, .tsc_khz = KHZ };
 }
 
 static void begin(const struct cpuid_facts *facts)
@@ -203,9 +203,10 @@ static void what_needs_state_or_a_control_goes_with_it(void **state)
 		begin(&facts);
 		assert_false(has(rows[i].leaf, rows[i].reg, rows[i].bit));
 	}
-	facts.rdtscp = facts.invpcid = false;
+	assert_true(has(7, B, 10) && has(7, C, 22) && has(0x80000001, D, 27) && has(7, D, 26) && has(7, D, 27) && has(7, D, 31));
+	facts.rdtscp = facts.invpcid = facts.spec_ctrl = false;
 	begin(&facts);
-	assert_false(has(7, B, 10) || has(7, C, 22) || has(0x80000001, D, 27));
+	assert_false(has(7, B, 10) || has(7, C, 22) || has(0x80000001, D, 27) || has(7, D, 26) || has(7, D, 27) || has(7, D, 31));
 }
 
 static void an_old_processor_gets_only_what_software_adds(void **state)

@@ -35,13 +35,9 @@ static u64 random_state;
 
 static const struct {
 	u32 first, last;
-	bool direct, direct_rdtscp;
 	const char *name;
 } rows[] = {
-#define EXITS 0, 0
-#define DIRECT 1, 0
-#define DIRECT_RDTSCP 0, 1
-#define MSR(first_, last_, name_, direct_, read_, write_, why_) { first_, last_, direct_, #name_ },
+#define MSR(first_, last_, name_, direct_, read_, write_, why_) { first_, last_, #name_ },
 #include "vmx/msr.def"
 #undef MSR
 };
@@ -186,20 +182,29 @@ static bool exits(const u8 *bitmap, u32 number)
 static void the_bitmap_lets_through_what_is_switched_and_nothing_else(void **state)
 {
 	static const u32 switched[] = { 0x174, 0x175, 0x176, 0x277, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-					0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103 };
+					0xc0000100, 0xc0000101, 0xc0000102 };
+	static const struct {
+		u32 there, first, count;
+	} more[] = { { BIT(DIRECT_RDTSCP), 0xc0000103, 1 }, { BIT(DIRECT_SPEC_CTRL), 0x48, 2 } };
 	u8 bitmap[PAGE_SIZE];
 
 	(void)state;
-	for (u32 rdtscp = 0; rdtscp < 2; rdtscp++) {
-		u32 through = 0;
+	for (u32 some = 0; some < 1U << ARRAY_SIZE(more); some++) {
+		u32 there = BIT(DIRECT), expected = ARRAY_SIZE(switched), through = 0;
 
+		for (u32 i = 0; i < ARRAY_SIZE(more); i++) {
+			there |= some >> i & 1 ? more[i].there : 0;
+			expected += some >> i & 1 ? more[i].count : 0;
+		}
 		memset(bitmap, 0x5a, sizeof(bitmap));
-		msr_make_bitmap(bitmap, rdtscp);
+		msr_make_bitmap(bitmap, there);
 		for (u32 number = 0; number < LOW_END; number++)
 			through += (exits(bitmap, number) ? 0 : 1U) + (exits(bitmap, HIGH_BASE + number) ? 0 : 1U);
-		assert_int_equal(through, ARRAY_SIZE(switched) - !rdtscp);
-		for (u32 i = 0; i < through; i++)
+		assert_int_equal(through, expected);
+		for (u32 i = 0; i < ARRAY_SIZE(switched); i++)
 			assert_false(exits(bitmap, switched[i]));
+		for (u32 i = 0; i < ARRAY_SIZE(more); i++)
+			assert_int_equal(exits(bitmap, more[i].first), !(some >> i & 1));
 	}
 }
 
@@ -254,9 +259,11 @@ static void immunities_are_told_where_cpuid_says_so_and_nothing_else(void **stat
 	u64 told = get(CAPABILITIES);
 
 	assert_true(told & BIT(0) && told & BIT(5));
-	assert_false(told & BIT(1)); /* enhanced IBRS would need IA32_SPEC_CTRL */
+	assert_false(told & BIT(1)); /* enhanced IBRS needs IA32_SPEC_CTRL */
 	assert_false(told & BIT(7)); /* TSX_CTRL */
 	assert_true(refuses(CAPABILITIES, 0));
+	vcpu.cpuid.basic[7].d |= 1U << 26;
+	assert_true(get(CAPABILITIES) & BIT(1));
 	vcpu.cpuid.basic[7].d = 0;
 	assert_true(refuses_read(CAPABILITIES));
 	assert_true(refuses_read(0x48) && refuses(0x49, 1));
