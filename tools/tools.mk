@@ -26,7 +26,7 @@ $(B)/%.img: tests/bench/%.conf $(IMAGE_PARTS) $(GUESTS) $(DEMO)
 
 ## make run          build everything and boot two Debian guests; Ctrl-A x ends it
 run: packages
-	@$(MAKE) --no-print-directory $(B)/aerostat.img
+	@$(MAKE) --no-print-directory -j2 $(B)/aerostat.img
 	@tools/emulate --image $(B)/aerostat.img
 
 # What the machine lacks of tools/packages.
