@@ -35,7 +35,10 @@ err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_c
 struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
 /* Read and clear accessed and dirty flags. */
 struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct mm_harvest *seen);
-/* Forget up to a bounded number of tables; *more says whether to call again. Their frames go to mm_overhead_free_after. */
+/*
+ * Forget up to a bounded number of tables; *more says whether to call again. Their frames go to mm_overhead_free_after.  The last call
+ * publishes, too, whether or not there was a table: pointers may be left.
+ */
 struct mm_debt platform_drop(struct mm_vm *vm, bool *more);
 bool platform_settled(struct mm_vm *vm, struct mm_debt debt);
 /* Frames that translation tables of this VM hold now. */

@@ -48,8 +48,6 @@ static err_t gather(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum m
 
 	CHECK(bytes <= PAGE_SIZE);
 	*pieces = (struct pieces){ .bytes = { first, bytes - first } };
-	if (address.a + bytes < address.a)
-		return E_NOT_FOUND;
 	for (u32 i = 0; i < COPY_PAGES; i++) {
 		void *pointer;
 

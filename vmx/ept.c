@@ -301,8 +301,6 @@ struct mm_debt ept_drop(struct ept *ept, bool *more)
 	for (u32 i = 0; i < PT_ENTRIES && !drop.full; i++)
 		if (pt_is_present(&pt_ept, root[i]))
 			drop_below(&drop, &root[i], pt_ept.levels);
-	if (!drop.count)
-		return (struct mm_debt){ 0 };
 	struct mm_debt debt = publish(ept);
 
 	for (u32 i = 0; i < drop.count; i++)

@@ -166,6 +166,23 @@ static void the_hypervisors_own_frames_count(void **state)
 	assert_int_equal(largest(0), before);
 }
 
+/* The hypervisor took of what was promised: nothing is left to promise, not less than nothing. */
+static void nothing_is_promised_when_the_hypervisor_has_taken_it_all(void **state)
+{
+	static mpn_t taken[4096];
+	u32 count = 0;
+
+	(void)state;
+	assert_int_equal(start(0, 1000), OK);
+	while (mm_overhead_alloc(0, &taken[count]) == OK)
+		count++;
+	assert_int_equal(start(1, 1), E_NO_MEMORY);
+	assert_non_null(strstr(why, "; 0 KiB are unreserved: "));
+	while (count)
+		mm_overhead_free(taken[--count], 0);
+	assert_int_equal(start(1, 1), OK);
+}
+
 static void numbers_that_make_no_sense_are_refused(void **state)
 {
 	static const struct {
@@ -246,6 +263,7 @@ int main(void)
 		TEST(whoever_was_admitted_gets_all_that_was_promised),
 		TEST(tables_of_running_vms_do_not_count_twice),
 		TEST(the_hypervisors_own_frames_count),
+		TEST(nothing_is_promised_when_the_hypervisor_has_taken_it_all),
 		TEST(numbers_that_make_no_sense_are_refused),
 		TEST(a_vm_may_lie_above_4_gib_alone),
 		TEST(a_number_in_use_is_refused_and_its_promise_given_back),

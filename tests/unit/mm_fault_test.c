@@ -528,6 +528,17 @@ static void a_read_that_becomes_a_write_counts_as_a_touch(void **state)
 	assert_true(history(5).touched);
 }
 
+static void what_was_given_up_has_changed_even_if_it_is_only_read(void **state)
+{
+	(void)state;
+	assert_int_equal(poke(10, 1), OK);
+	history(10);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 10 }), OK);
+	fake_settle_everything();
+	assert_int_equal(peek(10), 0);
+	assert_true(history(10).changed);
+}
+
 static void a_fetch_from_an_untouched_page_reads_zeros(void **state)
 {
 	bool stale;
@@ -569,6 +580,7 @@ int main(void)
 		TEST(an_epoch_whose_low_half_is_zero_is_still_waited_for),
 		TEST(asking_for_the_history_of_untouched_memory_costs_nothing),
 		TEST(a_read_that_becomes_a_write_counts_as_a_touch),
+		TEST(what_was_given_up_has_changed_even_if_it_is_only_read),
 		TEST(a_fetch_from_an_untouched_page_reads_zeros),
 	};
 

@@ -3,6 +3,7 @@
 #include "mm/frame.h"
 #include "mm/pmap.h"
 #include "mm/state.h"
+#include "mm/work.h"
 #include "tests/unit/support/platform_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,6 +40,7 @@ static void expect_all_back(void)
 	assert_int_equal(after.private_ + after.debt_frames, 0);
 	assert_int_equal(frame_counts.set_aside, 0);
 	assert_int_equal(frame_of(frame_zero)->references, 0);
+	assert_int_equal(work_waiting, 0);
 	assert_int_equal(vm_lock_id(SLOT + 1) == NULL, true);
 }
 
@@ -149,6 +151,28 @@ static void no_frame_goes_while_a_cpu_is_in_its_last_step(void **state)
 		assert_false(mm_vm_release_step(fake_vm(SLOT)));
 	fake_check();
 	assert_int_equal(frame_count(CLASS_PRIVATE), 1);
+	memset(pointer, 0x77, 8);
+	fake_cpu_set(2);
+	fake_step_end();
+	fake_cpu_set(0);
+	fake_vm_end(SLOT);
+	expect_all_back();
+}
+
+/* The same where no guest ever ran: there is no table whose debt would be waited for. */
+static void no_frame_of_a_vm_without_translations_goes_either(void **state)
+{
+	void *pointer;
+
+	(void)state;
+	fake_cpu_set(2);
+	fake_step_begin();
+	assert_int_equal(mm_reach(fake_vm(SLOT), 0, gpa_of((ppn_t){ 5 }), 8, MM_WRITE, &pointer), OK);
+	fake_cpu_set(0);
+	for (u32 i = 0; i < 50; i++)
+		assert_false(mm_vm_release_step(fake_vm(SLOT)));
+	assert_int_equal(frame_count(CLASS_PRIVATE), 1);
+	fake_check();
 	memset(pointer, 0x77, 8);
 	fake_cpu_set(2);
 	fake_step_end();
@@ -283,6 +307,7 @@ int main(void)
 		TEST(watched_pages_go),
 		TEST(debts_and_pages_in_transit_go),
 		TEST(no_frame_goes_while_a_cpu_is_in_its_last_step),
+		TEST(no_frame_of_a_vm_without_translations_goes_either),
 		TEST(who_waited_is_forgotten_with_its_vm),
 		TEST(what_one_vm_wrote_the_next_reads_as_zeros),
 		TEST(the_number_of_a_vm_is_free_again),

@@ -158,6 +158,7 @@ static void a_page_that_is_given_up_ends_the_large_mapping_and_may_come_back(voi
 		if (i != 100)
 			assert_int_equal(read_page(i), (u8)(i % 251));
 	}
+	assert_int_equal(mm_overhead_alloc(0, &ballast[ballast_count++]), OK); /* somebody else takes what is free */
 	assert_int_equal(read_page(100), 0);
 	assert_int_equal(frame_behind(100).n, first + 100); /* it was set aside for it */
 	write_page(100, 100);
@@ -226,6 +227,24 @@ static void a_split_forgets_no_write(void **state)
 	usage();
 }
 
+/* The small leaves' flags go with their table. */
+static void becoming_large_forgets_no_write(void **state)
+{
+	struct mm_history seen;
+
+	(void)state;
+	for (u32 i = 0; i < LARGE_PAGES - 1; i++)
+		write_page(i, 1);
+	for (u32 i = 0; i < LARGE_PAGES - 1; i++)
+		assert_int_equal(mm_history(fake_vm(SLOT), (ppn_t){ i }, &seen), OK);
+	fake_settle_everything();
+	write_page(3, 9); /* no fault: only its leaf knows */
+	write_page(LARGE_PAGES - 1, 1);
+	assert_int_equal(usage().large, 1);
+	assert_int_equal(mm_history(fake_vm(SLOT), (ppn_t){ 3 }, &seen), OK);
+	assert_true(seen.changed && seen.touched);
+}
+
 static void lost_tables_come_back_as_one_large_fill(void **state)
 {
 	(void)state;
@@ -284,9 +303,11 @@ static void a_complete_block_stays_large_when_memory_is_short(void **state)
 {
 	(void)state;
 	write_block(0);
+	write_page(LARGE_PAGES, 1); /* beside one that is handed back */
 	press(MM_HARD);
 	fake_settle_everything();
 	assert_int_equal(usage().large, 1);
+	assert_int_equal(frame_counts.set_aside, 0);
 	expect_block(0);
 }
 
@@ -509,6 +530,7 @@ int main(void)
 		TEST(a_watched_page_ends_the_large_mapping_until_it_is_touched),
 		TEST(the_flags_of_a_large_leaf_hold_for_all_its_pages),
 		TEST(a_split_forgets_no_write),
+		TEST(becoming_large_forgets_no_write),
 		TEST(lost_tables_come_back_as_one_large_fill),
 		TEST(a_fetch_that_faults_on_a_large_leaf_gets_a_small_one),
 		TEST(reservations_are_handed_back_when_memory_is_short),

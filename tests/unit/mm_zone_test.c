@@ -148,6 +148,21 @@ static void memory_that_comes_later_joins_its_neighbours(void **state)
 	assert_int_equal(frame_of(1024)->order, ZONE_MAX_ORDER);
 }
 
+static void no_block_is_described_twice(void **state)
+{
+	const struct mm_range first = { { 512 }, 704 };
+
+	(void)state;
+	fake_machine(&first, 1, 4095);
+	u64 before = totals().overhead;
+
+	assert_int_equal(mm_add((struct mm_range){ { 1216 }, 832 }), OK); /* into one more block */
+	assert_int_equal(totals().overhead, before + 2 + 1);
+	assert_int_equal(mm_add((struct mm_range){ { 2048 + 600 }, 10 }), OK);
+	assert_int_equal(mm_add((struct mm_range){ { 2048 }, 560 }), OK); /* from a new one into one that is described */
+	assert_int_equal(totals().overhead, before + 3 * (2 + 1));
+}
+
 static void memory_may_come_in_many_pieces_but_not_without_end(void **state)
 {
 	struct mm_range first = { { 1024 }, LARGE_PAGES };
@@ -476,6 +491,7 @@ int main(void)
 		TEST(a_machine_without_memory_is_refused),
 		TEST(memory_across_4_gib_is_two_zones),
 		TEST(memory_that_comes_later_joins_its_neighbours),
+		TEST(no_block_is_described_twice),
 		TEST(memory_may_come_in_many_pieces_but_not_without_end),
 		TEST(every_order_is_aligned_and_can_be_had_until_the_end),
 		TEST(orders_beyond_2_mib_are_refused),

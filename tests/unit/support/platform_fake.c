@@ -250,7 +250,7 @@ struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct m
 	CHECK(lock_is_mine(vm->lock) && (pages == 1 || (pages == LARGE_PAGES && number % LARGE_PAGES == 0)));
 	old = __atomic_fetch_and(word, ~(LEAF_ACCESSED | LEAF_DIRTY), __ATOMIC_SEQ_CST);
 	*seen = (struct mm_harvest){ has_flags, has_flags && (old & LEAF_ACCESSED), has_flags && (old & LEAF_DIRTY) };
-	return publish(space);
+	return old & (LEAF_ACCESSED | LEAF_DIRTY) ? publish(space) : (struct mm_debt){ 0 };
 }
 
 struct mm_debt platform_drop(struct mm_vm *vm, bool *more)
