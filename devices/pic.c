@@ -50,17 +50,17 @@ static u32 rank(const struct pic *pic, int input)
 	return input < 0 ? 8 : (u32)(input - pic->lowest - 1) & 7;
 }
 
-/* The input that this controller would put through now, or -1: nothing of the same or higher priority is in service. */
+/*
+ * The input that this controller would put through now, or -1: nothing of the same or higher priority is in service.  In special
+ * fully nested mode the slave may interrupt its own service, but what ranks below the slave still waits.
+ */
 static int request(const struct pic *pic, bool master)
 {
 	int input = best(pic, pic->irr & (u8)~pic->imr);
-	u8 serving = pic->isr;
+	int serving = best(pic, pic->special_mask ? pic->isr & (u8)~pic->imr : pic->isr);
+	bool again = pic->nested && master && input == IRQ_CASCADE && serving == IRQ_CASCADE;
 
-	if (pic->special_mask)
-		serving &= (u8)~pic->imr;
-	if (pic->nested && master)
-		serving &= (u8)~(1 << IRQ_CASCADE);
-	return rank(pic, input) < rank(pic, best(pic, serving)) ? input : -1;
+	return again || rank(pic, input) < rank(pic, serving) ? input : -1;
 }
 
 static void input_level(struct pic *pic, u32 input, bool high)

@@ -152,6 +152,24 @@ static void in_special_nested_mode_a_better_slave_input_interrupts_its_slave(voi
 	assert_int_equal(ack(), -1);
 }
 
+static void in_special_nested_mode_inputs_below_the_slave_wait_for_its_end(void **state)
+{
+	(void)state;
+	both(NESTED);
+	pulse(12);
+	assert_int_equal(ack(), SLAVE_BASE + 4);
+	pulse(4);
+	assert_int_equal(ack(), -1);
+	pulse(1);
+	assert_int_equal(ack(), MASTER_BASE + 1);
+	out8(MASTER, 0x61);
+	out8(SLAVE, 0x64);
+	assert_int_equal(ack(), -1);
+	out8(MASTER, 0x62);
+	assert_int_equal(ack(), MASTER_BASE + 4);
+	fake_audit();
+}
+
 static void masked_edges_are_remembered_and_masked_lines_do_not_interrupt(void **state)
 {
 	(void)state;
@@ -344,6 +362,7 @@ int main(void)
 		cmocka_unit_test(lower_numbers_interrupt_higher_ones),
 		cmocka_unit_test(the_slave_comes_through_input_2_and_needs_two_ends),
 		cmocka_unit_test(in_special_nested_mode_a_better_slave_input_interrupts_its_slave),
+		cmocka_unit_test(in_special_nested_mode_inputs_below_the_slave_wait_for_its_end),
 		cmocka_unit_test(masked_edges_are_remembered_and_masked_lines_do_not_interrupt),
 		cmocka_unit_test(special_mask_mode_lets_lower_priorities_through),
 		cmocka_unit_test(automatic_eoi_leaves_nothing_in_service),
