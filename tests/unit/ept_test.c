@@ -618,7 +618,6 @@ static const struct row {
 	{ "a split for a narrowing", { { LARGE } }, { NARROW, BLOCK + 1, 0, 1, CEILING_READ }, 0, false, false },
 	{ "a split for a fetch", { { LARGE } }, { P(BLOCK + 1) }, 0, true, false },
 	{ "a narrowing that finds no memory", { { LARGE } }, { NARROW, BLOCK + 1, 0, 1, CEILING_READ }, 1, false, true },
-	{ "a fill that finds no memory", { { 0 } }, { P(BLOCK + 1) }, 3, false, false },
 	{ "a page taken away", { { P(BLOCK + 1) }, { P(BLOCK) } }, { NARROW, BLOCK + 1, 0, 1, CEILING_NONE }, 0, false, false },
 	{ "rights widened", { { FILL, BLOCK + 1, FRAMES + 1, 1, CEILING_READ } }, { P(BLOCK + 1) }, 0, false, false },
 	{ "a harvest", { { P(BLOCK + 1) }, { P(BLOCK + 2) } }, { HARVEST, BLOCK, 0, 8, 0 }, 0, false, false },
