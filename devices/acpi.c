@@ -107,7 +107,7 @@ static void add_fadt(struct builder *builder, u64 dsdt)
 		.c3_latency = 1001, /* no C2, no C3 */
 		.century = RTC_CENTURY,
 		.boot_flags = FADT_LEGACY_DEVICES | FADT_NO_VGA | FADT_NO_ASPM,
-		.flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_FIXED_RTC | FADT_TIMER_32 | FADT_RESET,
+		.flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_TIMER_32 | FADT_RESET,
 		.reset_register = io_address(RESET_PORT, 1),
 		.reset_value = RESET_VALUE,
 		.minor = 3,

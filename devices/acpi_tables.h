@@ -69,7 +69,6 @@ enum {
 	FADT_WBINVD = 1 << 0,
 	FADT_C1 = 1 << 2,
 	FADT_NO_SLEEP_BUTTON = 1 << 5,
-	FADT_NO_FIXED_RTC = 1 << 6,   /* the RTC does not wake */
 	FADT_TIMER_32 = 1 << 8,
 	FADT_RESET = 1 << 10,
 };

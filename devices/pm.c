@@ -6,8 +6,9 @@ enum {
 	TIMER = 1 << 0,
 	GLOBAL = 1 << 5,
 	POWER_BUTTON = 1 << 8,
+	RTC_ALARM = 1 << 10,
 	WAKE = 1 << 15,
-	EVENTS = TIMER | GLOBAL | POWER_BUTTON,
+	EVENTS = TIMER | GLOBAL | POWER_BUTTON | RTC_ALARM,
 	SCI_ENABLE = 1 << 0,
 	SLEEP_TYPE_SHIFT = 10,
 	SLEEP_TYPE = 7 << SLEEP_TYPE_SHIFT,
@@ -51,10 +52,20 @@ void pm_run(struct pc *pc, u64 now)
 		sync(pc, now);
 }
 
+static void happened(struct pc *pc, u16 event)
+{
+	pc->pm.status |= event;
+	update(pc);
+}
+
 void pm_power_button(struct pc *pc)
 {
-	pc->pm.status |= POWER_BUTTON;
-	update(pc);
+	happened(pc, POWER_BUTTON);
+}
+
+void pm_rtc_alarm(struct pc *pc)
+{
+	happened(pc, RTC_ALARM);
 }
 
 u32 pm_read_timer(struct pc *pc, u16 port, u32 size)

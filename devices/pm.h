@@ -23,5 +23,6 @@ u32 pm_read(struct pc *pc, u16 port, u32 size);
 void pm_write(struct pc *pc, u16 port, u32 size, u32 value);
 u32 pm_read_timer(struct pc *pc, u16 port, u32 size); /* takes no lock */
 void pm_power_button(struct pc *pc);
+void pm_rtc_alarm(struct pc *pc); /* the RTC's alarm has raised IRQ 8 */
 void pm_run(struct pc *pc, u64 now);
 const char *pm_audit(struct pc *pc);

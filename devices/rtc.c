@@ -93,9 +93,12 @@ void rtc_power_on(struct pc *pc, u64 unix_seconds)
 static void update_line(struct pc *pc)
 {
 	u8 *cmos = pc->rtc.cmos;
-	bool raise = cmos[RTC_C] & cmos[RTC_B] & B_INTERRUPTS;
+	u32 causes = cmos[RTC_C] & cmos[RTC_B] & B_INTERRUPTS;
+	bool raise = causes, rises = raise && !(cmos[RTC_C] & C_IRQ);
 
 	cmos[RTC_C] = (u8)((cmos[RTC_C] & B_INTERRUPTS) | (raise ? C_IRQ : 0));
+	if (rises && causes & C_ALARM)
+		pm_rtc_alarm(pc);
 	pc_line(pc, IRQ_RTC, raise);
 }
 

@@ -93,7 +93,7 @@ static void events_that_exist_can_be_enabled_and_the_others_cannot(void **state)
 	start();
 	assert_int_equal(in16(PM_CONTROL) & 1, 1); /* ACPI mode, from the start */
 	for (u32 bit = 0; bit < 16; bit++) {
-		bool exists = BIT(bit) & (TMR | GBL | BUTTON);
+		bool exists = BIT(bit) & (TMR | GBL | BUTTON | RTC_EVENT);
 
 		out16(ENABLE, 1U << bit);
 		assert_int_equal(in16(ENABLE), exists ? 1U << bit : 0);
@@ -124,6 +124,40 @@ static void the_power_button_raises_the_sci_until_its_status_is_cleared(void **s
 	assert_int_equal(in16(ENABLE), BUTTON | GBL);
 	pc_power_button(pc);
 	assert_int_equal(fake_take(0), VECTOR);
+	fake_audit();
+}
+
+static void rtc_register(u32 index, u32 value)
+{
+	out8(0x70, index);
+	out8(0x71, value);
+}
+
+/* rtc_wake_on() of Linux: who sleeps in S0 hears the alarm by the SCI; who has not asked for that hears IRQ 8 alone. */
+static void an_rtc_alarm_is_an_event_for_who_enables_it(void **state)
+{
+	(void)state;
+	start();
+	rtc_register(RTC_HOURS_ALARM, 0xc0);
+	rtc_register(RTC_MINUTES_ALARM, 0xc0);
+	rtc_register(RTC_SECONDS_ALARM, 0xc0); /* every second */
+	fake_run(3ULL * SECOND);
+	assert_int_equal(in16(STATUS), 0); /* the alarm's interrupt is off, so IRQ 8 was not raised */
+	rtc_register(RTC_B, RTC_B_24_HOURS | 0x20);
+	fake_run(3ULL * SECOND);
+	assert_int_equal(in16(STATUS), RTC_EVENT);
+	assert_int_equal(pc_interrupt_ack(pc, 0), -1);
+	out16(STATUS, RTC_EVENT);
+	fake_run(3ULL * SECOND);
+	assert_int_equal(in16(STATUS), 0); /* IRQ 8 stands until register C is read: no second alarm */
+	out8(0x70, RTC_C);
+	(void)in8(0x71);
+	out16(ENABLE, RTC_EVENT);
+	fake_run(SECOND);
+	assert_int_equal(pc_interrupt_ack(pc, 0), VECTOR);
+	out16(ENABLE, 0);
+	msr_set(0, 0x80b, 0);
+	assert_int_equal(pc_interrupt_ack(pc, 0), -1);
 	fake_audit();
 }
 
@@ -232,6 +266,7 @@ int main(void)
 		cmocka_unit_test(pm_timer_and_8254_agree),
 		cmocka_unit_test(events_that_exist_can_be_enabled_and_the_others_cannot),
 		cmocka_unit_test(the_power_button_raises_the_sci_until_its_status_is_cleared),
+		cmocka_unit_test(an_rtc_alarm_is_an_event_for_who_enables_it),
 		cmocka_unit_test(a_button_pressed_before_anybody_listens_waits),
 		cmocka_unit_test(the_sci_reaches_the_8259_too),
 		cmocka_unit_test(s5_switches_off),
