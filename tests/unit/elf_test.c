@@ -338,7 +338,7 @@ static void random_damage_never_reaches_outside(void **state)
 
 	print_message("seed 7\n");
 	srand(7);
-	for (u32 round = 0; round < 4000; round++) {
+	for (u32 round = 0; round < 1200; round++) {
 		u64 bytes = rand() % 4 ? FILE_BYTES : (u64)(rand() % FILE_BYTES);
 
 		sound(state);
@@ -359,7 +359,7 @@ static void random_damage_never_reaches_outside(void **state)
 		}
 		free(copy);
 	}
-	assert_true(accepted > 100);
+	assert_true(accepted > 30);
 }
 
 int main(void)

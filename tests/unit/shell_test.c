@@ -132,11 +132,11 @@ static void trace_and_cpu_are_tables(void **state)
 {
 	(void)state;
 	begin();
-	expect("trace 2", "CPU      NUMBER               TSC  EVENT      A                   B\r\n"
+	expect("trace 2", "CPU      NUMBER               TSC  EVENT      A                   B                   TASK\r\n"
 			  "  0        1998              2998  kick       0x7ce               0x0\r\n"
 			  "  0        1999              2999  kick       0x7cf               0x0\r\n");
 	expect("trace 1 --json", "{\"events\": [{\"cpu\": 0, \"number\": 1999, \"tsc\": 2999, \"event\": \"kick\", "
-				 "\"a\": \"0x7cf\", \"b\": \"0x0\"}]}\r\n");
+				 "\"a\": \"0x7cf\", \"b\": \"0x0\", \"task\": \"\"}]}\r\n");
 	expect("cpu --json", "{\"tsc_khz\": 1000000, \"cpus\": [{\"cpu\": 0, \"apic_id\": 0, \"steps\": 0, "
 			     "\"longest_step_ns\": 0, \"longest_step_place\": \"\"}]}\r\n");
 }
