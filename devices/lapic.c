@@ -21,25 +21,49 @@ static int highest(const u64 *words)
 	return LAPIC_IDLE;
 }
 
+static void put(u32 *word, u32 value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+static void clear(u64 *words)
+{
+	for (u32 i = 0; i < LAPIC_WORDS; i++)
+		__atomic_store_n(&words[i], 0, __ATOMIC_RELAXED);
+}
+
+static void reset_identity(struct lapic *lapic, u32 vcpu)
+{
+	lapic->base = BASE_ADDRESS | LAPIC_BASE_ENABLE | (vcpu == 0 ? LAPIC_BASE_BSP : 0);
+	lapic->id = vcpu;
+}
+
+/*
+ * Word by word: at an INIT other processors may be sending to this one, and telling the host of its deadline, which is why `told`
+ * stays.
+ */
 void lapic_reset(struct pc *pc, u32 vcpu, bool init)
 {
 	struct lapic *lapic = &pc->lapic[vcpu];
-	u64 base = BASE_ADDRESS | LAPIC_BASE_ENABLE | (vcpu == 0 ? LAPIC_BASE_BSP : 0);
-	struct lapic fresh = {
-		.deadline = PC_NEVER,
-		.told = lapic->told,
-		.base = init ? lapic->base : base,
-		.id = vcpu,
-		.svr = SVR_AFTER_RESET,
-		.dfr = DFR_FLAT,
-	};
 
 	CHECK(vcpu < pc->vcpus);
+	if (!init)
+		reset_identity(lapic, vcpu);
+	clear(lapic->irr);
+	clear(lapic->isr);
+	clear(lapic->tmr);
+	__atomic_store_n(&lapic->deadline, PC_NEVER, __ATOMIC_SEQ_CST);
+	put(&lapic->tpr, 0);
+	put(&lapic->svr, SVR_AFTER_RESET);
+	put(&lapic->ldr, 0);
+	put(&lapic->dfr, DFR_FLAT);
+	put(&lapic->esr_pending, 0);
 	for (u32 i = 0; i < LVT_COUNT; i++)
-		fresh.lvt[i] = LVT_MASKED;
+		put(&lapic->lvt[i], LVT_MASKED);
 	if (!init && vcpu == 0)
-		fresh.lvt[LVT_LINT0] = MODE_EXTINT << LVT_MODE_SHIFT; /* virtual wire: what firmware leaves behind */
-	*lapic = fresh;
+		put(&lapic->lvt[LVT_LINT0], MODE_EXTINT << LVT_MODE_SHIFT); /* virtual wire: what firmware leaves behind */
+	lapic->esr = lapic->icr = lapic->icr_high = 0;
+	lapic->initial = lapic->divide = 0;
 }
 
 bool lapic_takes_extint(const struct lapic *lapic)
@@ -70,6 +94,14 @@ int lapic_deliverable(const struct lapic *lapic)
 	return ((u32)vector & CLASS) > (lapic_ppr(lapic) & CLASS) ? vector : LAPIC_IDLE;
 }
 
+/* Its own processor writes it; others read it to find who is least busy. */
+static void set_serving(struct lapic *lapic, int vector, bool serving)
+{
+	u64 bit = BIT(vector % WORD_BITS), *word = &lapic->isr[vector / WORD_BITS];
+
+	__atomic_store_n(word, serving ? *word | bit : *word & ~bit, __ATOMIC_RELAXED);
+}
+
 int lapic_acknowledge(struct lapic *lapic)
 {
 	int vector = lapic_deliverable(lapic);
@@ -77,10 +109,8 @@ int lapic_acknowledge(struct lapic *lapic)
 	if (vector == LAPIC_IDLE)
 		return LAPIC_IDLE;
 	CHECK(vector >= LAPIC_FIRST_VECTOR);
-	u64 bit = BIT(vector % WORD_BITS);
-
-	lapic->isr[vector / WORD_BITS] |= bit;
-	__atomic_fetch_and(&lapic->irr[vector / WORD_BITS], ~bit, __ATOMIC_SEQ_CST);
+	set_serving(lapic, vector, true);
+	__atomic_fetch_and(&lapic->irr[vector / WORD_BITS], ~BIT(vector % WORD_BITS), __ATOMIC_SEQ_CST);
 	return vector;
 }
 
@@ -114,7 +144,7 @@ void lapic_eoi(struct pc *pc, struct lapic *lapic)
 		return;
 	u64 bit = BIT(vector % WORD_BITS);
 
-	lapic->isr[vector / WORD_BITS] &= ~bit;
+	set_serving(lapic, vector, false);
 	if (__builtin_expect((__atomic_load_n(&lapic->tmr[vector / WORD_BITS], __ATOMIC_RELAXED) & bit) != 0, 0))
 		broadcast_eoi(pc, (u8)vector);
 	if (any_request(lapic))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/support/pc_fake.h"
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -22,8 +23,10 @@ static void fake_deadline(void *vm, u32 vcpu, u64 tsc)
 {
 	assert_ptr_equal(vm, &fake);
 	assert_true(vcpu < PC_MAX_VCPUS);
-	fake.deadline[vcpu] = tsc;
-	fake.deadline_calls[vcpu]++;
+	if (fake.yields)
+		sched_yield();
+	__atomic_store_n(&fake.deadline[vcpu], tsc, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&fake.deadline_calls[vcpu], 1, __ATOMIC_SEQ_CST);
 }
 
 static void fake_interrupt(void *vm, u32 vcpu)
@@ -35,13 +38,13 @@ static void fake_interrupt(void *vm, u32 vcpu)
 static void fake_nmi(void *vm, u32 vcpu)
 {
 	(void)vm;
-	fake.nmis[vcpu]++;
+	__atomic_fetch_add(&fake.nmis[vcpu], 1, __ATOMIC_SEQ_CST);
 }
 
 static void fake_init(void *vm, u32 vcpu)
 {
 	(void)vm;
-	fake.inits[vcpu]++;
+	__atomic_fetch_add(&fake.inits[vcpu], 1, __ATOMIC_SEQ_CST);
 }
 
 static void fake_sipi(void *vm, u32 vcpu, u8 vector)

@@ -12,6 +12,7 @@ struct pc_fake {
 	u32 interrupts[PC_MAX_VCPUS], nmis[PC_MAX_VCPUS], inits[PC_MAX_VCPUS], sipis[PC_MAX_VCPUS];
 	u8 sipi_vector[PC_MAX_VCPUS];
 	u32 power_offs, resets, timer_calls;
+	bool yields; /* calls from several threads pass each other */
 	u8 output[FAKE_CONSOLE_BYTES], input[FAKE_CONSOLE_BYTES];
 	u32 output_bytes, input_first, input_end;
 };
