@@ -136,6 +136,19 @@ static void start_vmx(void)
 	log_line("vmx: on, on %u CPUs", cpu_count);
 }
 
+static void start_files(void)
+{
+	for (u32 i = 0; i < bootinfo.module_count; i++) {
+		const struct boot_module *file = &bootinfo.modules[i];
+		const char *trouble = module_trouble(file);
+
+		if (trouble)
+			log_line("file: %s %s", file->path, trouble);
+		else
+			log_line("file: %s, %llu bytes, xxh64 %016llx", file->path, file->bytes, file->xxh64);
+	}
+}
+
 static void start_config(void)
 {
 	const struct boot_module *file = bootinfo.module_count ? &bootinfo.modules[0] : NULL;
@@ -189,6 +202,7 @@ static const struct {
 	{ "boot services' memory", start_boot_services_memory },
 	{ "mm's work", mm_work_start },
 	{ "vmx", start_vmx },
+	{ "files", start_files },
 	{ "configuration", start_config },
 	{ "vms", start_vms },
 	{ "shell", start_shell },
