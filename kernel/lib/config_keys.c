@@ -139,8 +139,8 @@ static const char *set_shares(struct target to, const char *text)
 	u32 found = find_word(text, strlen(text), words, ARRAY_SIZE(words));
 	u64 number = SHARES_LOW + found;
 
-	if (found == ARRAY_SIZE(words) && (!parse_number(text, SHARES_MOST, &number) || number == 0))
-		return "low, normal, high, or a number from 1 to 1000000000";
+	if (found == ARRAY_SIZE(words) && !parse_number(text, SHARES_MOST, &number))
+		return "low, normal, high, or a number up to 1000000000";
 	*(u32 *)to.field = (u32)number;
 	return NULL;
 }
@@ -149,7 +149,7 @@ static const char *set_vcpus(struct target to, const char *text)
 {
 	u64 number;
 
-	if (!parse_number(text, CONFIG_MAX_VCPUS, &number) || number == 0)
+	if (!parse_number(text, CONFIG_MAX_VCPUS, &number))
 		return "1 to 4";
 	*(u32 *)to.field = (u32)number;
 	return NULL;
