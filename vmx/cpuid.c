@@ -12,7 +12,7 @@ enum { LEAF_FEATURES = 1, LEAF_CACHES = 4, LEAF_STRUCTURED = 7, LEAF_TOPOLOGY = 
 
 enum { OSXSAVE = 1 << 27, APIC = 1 << 9 };
 enum { LEVEL_SMT = 1, LEVEL_CORE = 2, LEVEL_SHIFT = 8 };
-enum { LEGACY_AREA = 512 + 64, COMPONENT_ALIGNED = 2, COMPONENT_ALIGN = 64 };
+enum { LEGACY_AREA = 512 + 64 };
 
 u64 cpuid_xcr0_mask(const struct vcpu *v)
 {
@@ -79,21 +79,6 @@ static u32 standard_size(const struct cpuid_table *table, u64 xcr0)
 	return size;
 }
 
-/* The same for XSAVEC: one behind the other. */
-static u32 compacted_size(const struct cpuid_table *table, u64 xcr0)
-{
-	u32 size = LEGACY_AREA;
-
-	for (u32 i = 2; i < CPUID_COMPONENTS; i++) {
-		if (!(xcr0 & BIT(i)))
-			continue;
-		if (table->components[i].c & COMPONENT_ALIGNED)
-			size = (size + COMPONENT_ALIGN - 1) & ~(u32)(COMPONENT_ALIGN - 1);
-		size += table->components[i].a;
-	}
-	return size;
-}
-
 static struct cpuid extended_state(const struct vcpu *v, u32 subleaf)
 {
 	const struct cpuid_table *table = &v->cpuid;
@@ -103,11 +88,7 @@ static struct cpuid extended_state(const struct vcpu *v, u32 subleaf)
 	if (subleaf == 0)
 		return (struct cpuid){ (u32)table->xcr0, standard_size(table, v->xcr0), standard_size(table, table->xcr0),
 				       (u32)(table->xcr0 >> 32) };
-	struct cpuid id = table->components[subleaf];
-
-	if (subleaf == 1)
-		id.b = id.a & 2 ? compacted_size(table, v->xcr0) : 0;
-	return id;
+	return table->components[subleaf];
 }
 
 /* ---- look-up ---- */
