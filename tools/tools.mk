@@ -13,16 +13,16 @@ $(B)/guests/initrd.img: $(B)/guests/vmlinuz tools/demo/make-initrd tools/demo/in
 
 $(B)/aerostat.img: tools/demo/aerostat.conf $(IMAGE_PARTS) $(DEMO)
 	@echo "  IMAGE   $@"
-	@tools/mkimage --conf $< --out $@
+	@tools/mkimage --built $(B) --conf $< --out $@
 
 # With the tiny guests.
 $(B)/%.img: tests/emu/%.conf $(IMAGE_PARTS) $(GUESTS)
 	@echo "  IMAGE   $@"
-	@tools/mkimage --conf $< --out $@
+	@tools/mkimage --built $(B) --conf $< --out $@
 
 $(B)/%.img: tests/bench/%.conf $(IMAGE_PARTS) $(GUESTS) $(DEMO)
 	@echo "  IMAGE   $@"
-	@tools/mkimage --conf $< --out $@
+	@tools/mkimage --built $(B) --conf $< --out $@
 
 ## make run          build everything and boot two Debian guests; Ctrl-A x ends it
 run: packages

@@ -26,6 +26,7 @@ class Console:
     def __init__(self, image, **options):
         options = {"emulator": "bochs", "memory": 1024, **options}
         self.machine = emulator.Machine(emulator.Options(image=str(ROOT / image), **options))
+        self.symbols = ROOT / pathlib.Path(image).parent / "aerostat.elf"
         self.transcript, self.at, self.line = serial_line.Transcript(), 0, None
 
     def __enter__(self):
@@ -79,7 +80,7 @@ class Console:
                 break
             self.transcript.take(data)
         text = self.transcript.text[self.transcript.text.index("\npanic: "):]
-        return "\n".join([text, *serial_line.places(text, str(ROOT / "build/aerostat.elf"))])
+        return "\n".join([text, *serial_line.places(text, str(self.symbols))])
 
     def type(self, text):
         self.line.sendall(text if isinstance(text, bytes) else text.encode())
