@@ -200,6 +200,19 @@ static void control(struct pc *pc, u32 value)
 		set_mode(pc, index, value);
 }
 
+/* In mode 0 the first byte of two stops the count and lowers the output; the second starts it anew. */
+static void halt(struct pc *pc, u32 index)
+{
+	struct pit_channel *channel = &pc->pit.channel[index];
+
+	channel->held = elapsed(channel, ticks_now(pc));
+	channel->counting = channel->loaded = false;
+	if (index != 0)
+		return;
+	pc->pit.next = PC_NEVER;
+	pc_line(pc, IRQ_PIT, false);
+}
+
 void pit_write(struct pc *pc, u16 port, u32 size, u32 value)
 {
 	u32 index = port & 3;
@@ -218,6 +231,8 @@ void pit_write(struct pc *pc, u16 port, u32 size, u32 value)
 	} else if (!channel->write_high) {
 		channel->low = (u8)value;
 		channel->write_high = true;
+		if (channel->mode == MODE_TERMINAL)
+			halt(pc, index);
 	} else {
 		channel->write_high = false;
 		load(pc, index, value << 8 | channel->low);

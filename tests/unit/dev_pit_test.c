@@ -82,6 +82,34 @@ static void mode_0_interrupts_once(void **state)
 	fake_audit();
 }
 
+/* Event timers of FreeBSD count anew before the old count has ended: the old one must not interrupt between the two bytes. */
+static void in_mode_0_half_a_count_stops_the_old_one(void **state)
+{
+	(void)state;
+	pit_irq_to(VECTOR);
+	pit_set(0, 0, 1193);
+	fake_run(998 * MICROSECOND);
+	out8(0x40, 1193 & 0xff);
+	u32 held = pit_latched(0);
+
+	fake_run(SECOND);
+	assert_int_equal(fired(0), 0);
+	assert_int_equal(fake.deadline[0], 0);
+	assert_int_equal(pit_latched(0), held);
+	out8(0x40, 1193 >> 8);
+	fake_run(998 * MICROSECOND);
+	assert_int_equal(fired(0), 0);
+	fake_run(4 * MICROSECOND);
+	assert_int_equal(fired(0), 1);
+	out8(0x61, 1);
+	pit_set(2, 0, 100);
+	fake_run(MILLISECOND);
+	assert_true(out2());
+	out8(0x42, 100);
+	assert_false(out2());
+	fake_audit();
+}
+
 static void channel_2_measures_time_as_calibrations_expect(void **state)
 {
 	(void)state;
@@ -451,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(channel_0_interrupts_at_its_rate_through_pin_2),
 		cmocka_unit_test(mode_0_interrupts_once),
+		cmocka_unit_test(in_mode_0_half_a_count_stops_the_old_one),
 		cmocka_unit_test(channel_2_measures_time_as_calibrations_expect),
 		cmocka_unit_test(a_gate_stops_and_restarts_channel_2),
 		cmocka_unit_test(a_latched_count_stands_until_it_is_read),
