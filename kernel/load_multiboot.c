@@ -59,7 +59,7 @@ bool load_is_multiboot(const struct load_file *file, u32 *header_offset)
 	for (u32 at = 0; at + 12 <= end; at += 4) {
 		u32 words[3];
 
-		memcpy(words, file->bytes + at, sizeof(words[0]));
+		__builtin_memcpy(words, file->bytes + at, sizeof(words[0])); /* one load: two thousand places are looked at */
 		if (words[0] != HEADER_MAGIC)
 			continue;
 		memcpy(words, file->bytes + at, sizeof(words));
