@@ -8,6 +8,7 @@ from console import Console
 
 IMAGE = "build/tiny.img"
 MIB = 1 << 20
+STEP_LIMIT = 50_000  # instructions
 CRASHES = ["triple_fault", "idt_in_a_hole", "jump_into_a_hole", "stack_in_a_hole", "page_tables_in_a_hole", "string_store_into_a_hole",
            "strange_instruction_on_a_device", "halt_without_interrupts", "spin_without_interrupts", "reset_by_cf9", "reset_by_8042",
            "power_off"]
@@ -115,3 +116,18 @@ def test_a_guest_that_ends_badly_hurts_nobody_else(undisturbed, way):
     undisturbed.wait_log("crash", f"crash: {way}")
     undisturbed.send("hello", f"after {way}")
     undisturbed.wait_log("hello", f"echo: after {way}")
+
+
+def test_registers_are_kept_while_others_run(undisturbed):
+    for name in ("state1", "state2"):
+        undisturbed.done(f"vm start {name}")
+    for name in ("state1", "state2"):
+        undisturbed.wait_log(name, "state: done")
+        assert not [line for line in undisturbed.log(name) if "not ok" in line]
+
+
+def test_no_step_was_long(bochs):
+    """The last one: after all that the others did. One tick of the counter is one instruction here."""
+    cpus = bochs.done("cpu")
+    for cpu in cpus["cpus"]:
+        assert cpu["longest_step_ns"] * cpus["tsc_khz"] // 10**6 < STEP_LIMIT, cpu
