@@ -165,6 +165,7 @@ static void start_config(void)
 
 static void start_vms(void)
 {
+	vmx_set_mitigations(config.host.mitigations);
 	vm_create_all(&config, vmx_missing[0] ? vmx_missing : NULL);
 }
 

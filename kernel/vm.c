@@ -16,12 +16,6 @@ enum { WORKER_WEIGHT = 1000, WORKER_CPU = 0 };
 u32 vm_count;
 static struct vm *vms[CONFIG_MAX_VMS];
 static const char *vmx_is_missing;
-static bool mitigations_on;
-
-bool vm_mitigations(void)
-{
-	return mitigations_on;
-}
 
 /* ---- memory for ourselves ---- */
 
@@ -404,7 +398,6 @@ static struct vm *create(const struct config_vm *config, u32 id)
 void vm_create_all(const struct config *config, const char *vmx_missing)
 {
 	vmx_is_missing = vmx_missing;
-	mitigations_on = config->host.mitigations;
 	for (u32 i = 0; i < config->vm_count; i++) {
 		struct vm *vm = create(&config->vms[i], i + 1);
 		char why[VM_WHY_BYTES];

@@ -81,7 +81,6 @@ struct mm_vm *vm_mm(struct vm *vm);          /* NULL: no memory now */
 void vm_ended(struct vm *vm, enum vm_ended how, const char *why); /* any CPU; the worker takes it from there */
 void vm_hold(struct vm *vm, u32 hold);       /* vCPUs leave the guest and park (pause) or go (end) */
 void vm_release_hold(struct vm *vm, u32 hold);
-bool vm_mitigations(void);
 
 extern const struct bus_host vm_bus_host;
 err_t vm_vcpu_create(struct vm *vm, u32 index);

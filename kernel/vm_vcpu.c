@@ -183,7 +183,6 @@ err_t vm_vcpu_create(struct vm *vm, u32 index)
 		.tsc_khz = vm->config.tsc_khz ? vm->config.tsc_khz : tsc_khz,
 		.host_tsc_khz = tsc_khz,
 		.identity = vm->config.identity,
-		.mitigations = vm_mitigations(),
 		.wall_s = vm->start_wall_s,
 		.context = v,
 	};

@@ -64,7 +64,7 @@ err_t vcpu_init(struct vcpu *v, const struct vcpu_config *config)
 	});
 	v->vm_id = config->vm_id;
 	v->cpu = -1;
-	v->guards = config->mitigations ? mitigations_in_force() : 0;
+	v->guards = mitigations_in_force();
 	v->switched.extended = (u8 *)v + extended_offset();
 	v->cycles = (struct exit_cycles *)(void *)((u8 *)v + cycles_offset());
 	platform_zero_frame(v->vmcs);

@@ -49,7 +49,6 @@ struct vcpu_config {
 	u64 tsc_khz;      /* given to the guest */
 	u64 host_tsc_khz;
 	u32 identity;     /* enum config_identity */
-	bool mitigations;
 	void *context;    /* the owner's (struct vm_vcpu of kernel/vm.c) */
 	u64 wall_s;       /* wall clock (Unix seconds) at VM time 0, for the guest's paravirtual clock */
 };
