@@ -8,6 +8,8 @@ import pytest
 from console import DETACH, PROMPT, Console
 
 GUEST_SECONDS, SLEEP_SECONDS = 300, 120
+ROUNDS = 100
+TROUBLE = re.compile("[Ss]egmentation fault|segfault|traps:|BUG|Oops|lockup|stall|not ready|Call Trace|clocksource: .*unstable")
 READY = r"^{}: ready, Linux 6\."
 
 
@@ -78,6 +80,21 @@ def test_clock_goes_as_the_hosts(demo):
     guest_end, host_end = clocks(demo, "web1")
     assert host_end - host_begin >= 60
     assert abs((guest_end - guest_begin) / (host_end - host_begin) - 1) < 0.005
+
+
+def test_processes_live_and_die_in_both_at_once(demo):
+    loop = f"i=0; while [ $i -lt {ROUNDS} ]; do echo $i | tr 0-9 a-j | grep -q '^[a-j]*$' || echo wrong; i=$((i+1)); done; echo done $i"
+    lines = {name: len(demo.log(name)) for name in ("web1", "web2")}
+    for name in lines:
+        demo.send(name, loop)
+    for name, before in lines.items():
+        demo.wait_log(name, f"^done {ROUNDS}", GUEST_SECONDS, after=before)
+        assert "wrong" not in demo.log(name)[before + 1:]
+
+
+def test_guests_had_no_trouble(demo):
+    for name in ("web1", "web2"):
+        assert not [line for line in demo.log(name) if TROUBLE.search(line)]
 
 
 def test_kill_and_start_leave_the_other_alone(demo):
