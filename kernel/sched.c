@@ -27,7 +27,7 @@ static struct queue {
 	struct task *woken;                   /* pushed by anyone, taken whole by the owner */
 	u64 virtual_now;                      /* of the last task that ran */
 	u64 slice_end;
-	u64 weight;                           /* of all tasks placed here */
+	u64 weight;                           /* of the tasks that were placed here because it was least loaded */
 	u32 yield;
 	bool ready;
 } queues[MAX_CPUS];
@@ -62,12 +62,14 @@ static u32 least_loaded_cpu(void)
 void sched_add(struct task *task, u32 cpu)
 {
 	CHECK(task->step != NULL && task->weight > 0 && task->weight <= MAX_WEIGHT);
-	task->cpu = cpu == SCHED_ANY_CPU ? least_loaded_cpu() : cpu;
+	task->balanced = cpu == SCHED_ANY_CPU;
+	task->cpu = task->balanced ? least_loaded_cpu() : cpu;
 	CHECK(task->cpu < cpu_count);
 	task->virtual_time = 0;
 	task->run_ticks = 0;
 	task->wake_next = NULL;
-	__atomic_fetch_add(&queues[task->cpu].weight, task->weight, __ATOMIC_RELAXED);
+	if (task->balanced)
+		__atomic_fetch_add(&queues[task->cpu].weight, task->weight, __ATOMIC_RELAXED);
 	__atomic_store_n(&task->state, WAITING, __ATOMIC_RELEASE);
 }
 
@@ -146,7 +148,8 @@ static void after_step(struct queue *queue, struct task *task, enum task_result 
 	u32 state = RUNNING;
 
 	if (result == TASK_DONE) {
-		__atomic_fetch_sub(&queue->weight, task->weight, __ATOMIC_RELAXED);
+		if (task->balanced)
+			__atomic_fetch_sub(&queue->weight, task->weight, __ATOMIC_RELAXED);
 		__atomic_store_n(&task->state, GONE, __ATOMIC_RELEASE);
 		return;
 	}
