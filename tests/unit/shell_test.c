@@ -261,7 +261,7 @@ static void settings_apply_all_or_none(void **state)
 	(void)state;
 	begin_running();
 	expect("vm set web1 memory.min=32M memory.shares=oops",
-	       "memory.shares = oops: valid is low, normal, high, or a number from 1 to 1000000000\r\n");
+	       "memory.shares = oops: valid is low, normal, high, or a number up to 1000000000\r\n");
 	assert_int_equal(fake_vms[0].config.memory_min_bytes, 64 << 20);
 	expect("vm set web1 memory.min=32M cmdline=\"a  b\"", "web1: memory.min = 32M\r\nweb1: cmdline = a  b\r\n");
 	assert_int_equal(fake_vms[0].config.memory_min_bytes, 32 << 20);
