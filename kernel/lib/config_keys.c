@@ -149,7 +149,7 @@ static const char *set_vcpus(struct target to, const char *text)
 {
 	u64 number;
 
-	if (!parse_number(text, CONFIG_MAX_VCPUS, &number))
+	if (!parse_number(text, CONFIG_MAX_VCPUS, &number) || number == 0)
 		return "1 to 4";
 	*(u32 *)to.field = (u32)number;
 	return NULL;

@@ -154,7 +154,7 @@ static void shares_are_low_normal_high_or_a_number(void **state)
 	static const struct {
 		const char *value;
 		u32 shares;
-	} rows[] = { { "low", 320 }, { "normal", 640 }, { "high", 1280 }, { "1", 1 }, { "1000000000", 1000000000 } };
+	} rows[] = { { "low", 320 }, { "normal", 640 }, { "high", 1280 }, { "0", 0 }, { "1", 1 }, { "1000000000", 1000000000 } };
 	char text[200];
 
 	(void)state;
