@@ -55,9 +55,9 @@ static u32 identify(const struct uart *uart)
 
 	if (uart->ier & IER_LINE && uart->overrun)
 		return IIR_LINE;
-	if (uart->ier & IER_RX && uart->rx_count >= wanted)
+	if (uart->ier & IER_RX && uart->rx.count >= wanted)
 		return IIR_RX;
-	if (uart->ier & IER_RX && uart->rx_count) /* the line is idle: the time-out is now */
+	if (uart->ier & IER_RX && uart->rx.count) /* the line is idle: the time-out is now */
 		return IIR_TIMEOUT;
 	if (uart->ier & IER_THRE && uart->thr_empty)
 		return IIR_THRE;
@@ -79,48 +79,82 @@ static void update(struct pc *pc)
 
 /* ---- receiver ---- */
 
-static void receive(struct uart *uart, u8 byte)
+static void push(struct uart_fifo *queue, u8 byte)
 {
-	u32 room = fifo(uart) ? UART_FIFO_BYTES : 1;
+	CHECK(queue->count < UART_FIFO_BYTES);
+	queue->bytes[(queue->first + queue->count++) % UART_FIFO_BYTES] = byte;
+}
 
-	if (uart->rx_count >= room) {
+static u8 pop(struct uart_fifo *queue)
+{
+	u8 byte = queue->bytes[queue->first];
+
+	CHECK(queue->count > 0);
+	queue->first = (u8)((queue->first + 1) % UART_FIFO_BYTES);
+	queue->count--;
+	return byte;
+}
+
+static u32 room(const struct uart *uart)
+{
+	u32 most = fifo(uart) ? UART_FIFO_BYTES : 1;
+
+	return most > uart->rx.count ? most - uart->rx.count : 0;
+}
+
+static void loop_back(struct uart *uart, u8 byte)
+{
+	if (room(uart))
+		push(&uart->rx, byte);
+	else
 		uart->overrun = true;
-		return;
-	}
-	uart->rx[(uart->rx_first + uart->rx_count++) % UART_FIFO_BYTES] = byte;
-	CHECK(uart->rx_count <= UART_FIFO_BYTES);
+	uart->looped = true;
 }
 
-static bool quiet(struct pc *pc)
+/* The receiver's bytes have not arrived yet.  Both queues hold FIFO_BYTES at most: while one is ahead none comes from the host. */
+static void take_back(struct uart *uart)
 {
-	const struct uart *uart = &pc->uart;
+	struct uart_fifo later = uart->ahead;
 
-	return !(uart->ier & IER_RX) && !(uart->mcr & MCR_LOOP) && pc_now(pc) < uart->quiet_until;
+	uart->ahead = uart->rx;
+	uart->rx.count = 0;
+	while (later.count)
+		push(&uart->ahead, pop(&later));
 }
 
-/* What a poll of the line status has fetched is part of what is typed ahead; what came by loopback is not. */
-static void clear_receiver(struct pc *pc)
+/* What a driver that is starting, or only polls, has fetched counts as typed ahead (`keep`); what came by loopback goes. */
+static void clear_receiver(struct pc *pc, bool keep)
 {
 	struct uart *uart = &pc->uart;
 
-	uart->quiet_until = pc_now(pc) + pc->tsc_khz * QUIET_MS;
-	if (uart->looped || !quiet(pc))
-		uart->rx_count = 0;
+	if (keep && !uart->looped)
+		take_back(uart);
+	uart->rx.count = 0;
 	uart->looped = false;
+	uart->quiet_until = pc_now(pc) + pc->tsc_khz * QUIET_MS;
 }
 
-/* Take up to `most` bytes that wait with the host. */
+static bool next_byte(struct pc *pc, u8 *byte)
+{
+	struct uart *uart = &pc->uart;
+
+	if (uart->ahead.count) {
+		*byte = pop(&uart->ahead);
+		return true;
+	}
+	if (uart->host_has_input)
+		uart->host_has_input = pc->host->console_take(pc->vm, byte);
+	return uart->host_has_input;
+}
+
+/* Take up to `most` bytes that wait. */
 static void refill(struct pc *pc, u32 most)
 {
 	struct uart *uart = &pc->uart;
-	u32 room = fifo(uart) ? UART_FIFO_BYTES : 1;
 	u8 byte;
 
-	while (uart->host_has_input && uart->rx_count < min_u64(room, most) && !(uart->mcr & MCR_LOOP)) {
-		uart->host_has_input = pc->host->console_take(pc->vm, &byte);
-		if (uart->host_has_input)
-			receive(uart, byte);
-	}
+	for (u32 i = 0; i < most && room(uart) && !(uart->mcr & MCR_LOOP) && next_byte(pc, &byte); i++)
+		push(&uart->rx, byte);
 }
 
 void pc_uart_input(struct pc *pc)
@@ -136,11 +170,10 @@ static u32 read_data(struct pc *pc)
 	struct uart *uart = &pc->uart;
 	u8 byte = 0;
 
-	if (uart->rx_count && !quiet(pc)) {
-		byte = uart->rx[uart->rx_first];
-		uart->rx_first = (u8)((uart->rx_first + 1) % UART_FIFO_BYTES);
-		uart->rx_count--;
-	}
+	if (uart->rx.count)
+		byte = pop(&uart->rx);
+	if (uart->rx.count == 0)
+		uart->looped = false;
 	if (uart->ier & IER_RX)
 		refill(pc, UART_FIFO_BYTES);
 	return byte;
@@ -152,9 +185,9 @@ static u32 read_line_status(struct pc *pc)
 	struct uart *uart = &pc->uart;
 	u32 value = LSR_THR_EMPTY | LSR_IDLE;
 
-	if (uart->host_has_input && uart->rx_count == 0 && !quiet(pc))
+	if (uart->rx.count == 0 && (uart->ier & IER_RX || pc_now(pc) >= uart->quiet_until))
 		refill(pc, 1);
-	value |= (uart->rx_count && !quiet(pc) ? LSR_DATA : 0) | (uart->overrun ? LSR_OVERRUN : 0);
+	value |= (uart->rx.count ? LSR_DATA : 0) | (uart->overrun ? LSR_OVERRUN : 0);
 	uart->overrun = false;
 	return value;
 }
@@ -171,16 +204,21 @@ static u32 modem_lines(const struct uart *uart)
 	return (mcr & 2) << 3 | (mcr & 1) << 5 | (mcr & 4) << 4 | (mcr & 8) << 4;
 }
 
-static void write_modem(struct uart *uart, u32 value)
+static void write_modem(struct pc *pc, u32 value)
 {
+	struct uart *uart = &pc->uart;
 	u32 before = modem_lines(uart);
 
+	if (value & ~uart->mcr & MCR_LOOP && !uart->looped)
+		take_back(uart);
 	uart->mcr = value & MCR_WRITABLE;
 	u32 after = modem_lines(uart), changed = (before ^ after) & (u32)~MSR_RING;
 
 	if (before & ~after & MSR_RING)
 		changed |= MSR_RING; /* ring reports only its end */
 	uart->modem_delta |= (u8)(changed >> 4);
+	if (uart->ier & IER_RX)
+		refill(pc, UART_FIFO_BYTES);
 }
 
 /* ---- registers ---- */
@@ -189,12 +227,10 @@ static void write_data(struct pc *pc, u8 byte)
 {
 	struct uart *uart = &pc->uart;
 
-	if (uart->mcr & MCR_LOOP) {
-		receive(uart, byte);
-		uart->looped = true;
-	} else {
+	if (uart->mcr & MCR_LOOP)
+		loop_back(uart, byte);
+	else
 		pc->host->console_put(pc->vm, byte);
-	}
 	/* The line drops while the byte is in the register: the 8259 and the IOAPIC see an edge for each byte sent. */
 	uart->thr_empty = false;
 	update(pc);
@@ -217,9 +253,13 @@ static void write_fifo(struct pc *pc, u32 value)
 {
 	struct uart *uart = &pc->uart;
 
-	if ((value ^ uart->fcr) & FCR_ENABLE || (value & FCR_ENABLE && value & FCR_CLEAR_RX))
-		clear_receiver(pc);
+	bool switched = (value ^ uart->fcr) & FCR_ENABLE, clear = value & FCR_ENABLE && value & FCR_CLEAR_RX;
+
+	if (switched || clear)
+		clear_receiver(pc, switched || !(uart->ier & IER_RX));
 	uart->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
+	if (uart->ier & IER_RX)
+		refill(pc, UART_FIFO_BYTES);
 }
 
 static u32 read_identification(struct uart *uart)
@@ -281,7 +321,7 @@ static void write_register(struct pc *pc, u32 reg, u32 value)
 		uart->lcr = (u8)value;
 		break;
 	case MCR:
-		write_modem(uart, value);
+		write_modem(pc, value);
 		break;
 	case SCR:
 		uart->scratch = (u8)value;
@@ -321,8 +361,10 @@ const char *pc_uart_audit(struct pc *pc)
 {
 	const struct uart *uart = &pc->uart;
 
-	if (uart->rx_count > UART_FIFO_BYTES || uart->rx_first >= UART_FIFO_BYTES)
+	if (uart->rx.first >= UART_FIFO_BYTES || uart->ahead.first >= UART_FIFO_BYTES)
 		return "uart: FIFO out of range";
+	if (uart->ahead.count + (uart->looped ? 0 : uart->rx.count) > UART_FIFO_BYTES)
+		return "uart: more is typed ahead than was taken";
 	if (uart->ier & ~IER_WRITABLE || uart->mcr & ~MCR_WRITABLE || uart->fcr & ~FCR_KEPT)
 		return "uart: a register holds what cannot be written";
 	if ((pc->ioapic.lines >> IRQ_COM1 & 1) != wants_line(uart))

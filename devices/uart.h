@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A 16550A at COM1 (National PC16550D data sheet).  Transmission is immediate; received bytes wait with the host until there is
- * room, so none is ever lost to an overrun but in loopback.  Drivers clear the receiver and read it empty when they start: what
- * was typed ahead arrives behind that.  Called with the PC's lock.
+ * room, so none is ever lost to an overrun but in loopback.  Drivers probe with interrupts enabled and in loopback, clear the
+ * receiver and read it empty when they start: what was typed ahead arrives behind all that.  Called with the PC's lock.
  */
 #pragma once
 #include "kernel/lib/types.h"
@@ -11,12 +11,17 @@ struct pc;
 
 enum { UART_FIFO_BYTES = 16 };
 
+struct uart_fifo {
+	u8 bytes[UART_FIFO_BYTES];
+	u8 first, count;
+};
+
 struct uart {
 	u8 ier, fcr, lcr, mcr, scratch;
 	u8 divisor[2];
 	u8 modem_delta;    /* low half of MSR */
-	u8 rx[UART_FIFO_BYTES];
-	u8 rx_first, rx_count;
+	struct uart_fifo rx;
+	struct uart_fifo ahead; /* typed ahead and taken from the host already: older than what waits there */
 	bool overrun;
 	bool thr_empty;    /* the THRE interrupt is pending */
 	bool host_has_input;

@@ -318,6 +318,46 @@ static void what_was_typed_before_the_driver_started_arrives_after_it(void **sta
 	}
 }
 
+/* autoconfig() of Linux in all its steps, with a console that polls in between; the first byte was lost here once. */
+static void probing_eats_nothing_that_was_typed(void **state)
+{
+	(void)state;
+	start();
+	fake_type("date and time, please");
+	assert_int_equal(in8(LSR) & DR, DR);
+	out8(IER, 0xf);
+	assert_int_equal(in8(IER), 0xf);
+	out8(IER, 0);
+	out8(MCR, LOOP | OUT2 | RTS);
+	out8(MCR, 0);
+	out8(FCR, 1);
+	(void)in8(LSR);
+	out8(FCR, 7); /* size_fifo() */
+	out8(MCR, LOOP);
+	for (u32 i = 0; i < 256; i++)
+		out8(DATA, i);
+	for (u32 i = 0; i < 16; i++)
+		assert_int_equal(in8(DATA), i);
+	assert_int_equal(in8(LSR) & DR, 0);
+	out8(MCR, 0);
+	out8(FCR, 7);
+	out8(FCR, 0);
+	(void)in8(DATA);
+	fake_run(20ULL * MILLISECOND);
+	(void)in8(LSR); /* the console sends a line */
+	out8(FCR, 7);
+	out8(FCR, 0);
+	(void)in8(DATA);
+	out8(IER, RDI | RLSI); /* before the FIFO: so Linux does it */
+	out8(FCR, 1);
+	out8(FCR, 0x81);
+	out8(MCR, OUT2);
+	fake_audit();
+	for (u32 i = 0; i < 21; i++)
+		assert_int_equal(in8(DATA), "date and time, please"[i]);
+	assert_int_equal(in8(LSR) & DR, 0);
+}
+
 static void a_polling_guest_hears_again_soon_after_clearing_its_receiver(void **state)
 {
 	(void)state;
@@ -336,8 +376,6 @@ static void clearing_the_receiver_of_a_running_port_drops_what_is_in_it(void **s
 	open_port();
 	fake_type("abcdefghijklmnopqrst");
 	out8(FCR, 0x83);
-	assert_int_equal(in8(IIR) & 0xf, NO_INT);
-	fake_type("!");
 	assert_int_equal(in8(DATA), 'q'); /* what waited with the host comes in its order */
 	assert_int_equal(in8(DATA), 'r');
 }
@@ -439,6 +477,7 @@ int main(void)
 		cmocka_unit_test(without_a_fifo_bytes_come_one_by_one),
 		cmocka_unit_test(a_polling_guest_takes_what_it_wants_and_leaves_the_rest),
 		cmocka_unit_test(what_was_typed_before_the_driver_started_arrives_after_it),
+		cmocka_unit_test(probing_eats_nothing_that_was_typed),
 		cmocka_unit_test(a_polling_guest_hears_again_soon_after_clearing_its_receiver),
 		cmocka_unit_test(clearing_the_receiver_of_a_running_port_drops_what_is_in_it),
 		cmocka_unit_test(loopback_returns_the_outputs_and_their_changes),
