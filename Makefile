@@ -10,7 +10,7 @@ VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 COMMON := -std=gnu17 -g -I$(B)/gen $(WARNINGS) -MMD -MP -DAEROSTAT_VERSION='"$(VERSION)"' $(if $(RELEASE),-DAEROSTAT_RELEASE)
-KERNEL_CFLAGS := -I. $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mgeneral-regs-only -mno-red-zone \
+KERNEL_CFLAGS := -I. $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mgeneral-regs-only -mno-red-zone -mpreferred-stack-boundary=3 \
 	-fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-tree-loop-distribute-patterns
 KERNEL_LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack --build-id=none -T linker.ld

@@ -24,7 +24,9 @@ static inline struct cpu *cpu_self(void)
 
 static inline u32 cpu_index(void)
 {
-	return cpu_self()->index;
+	u32 index;
+	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(index) : "i"(offsetof(struct cpu, index)));
+	return index;
 }
 
 enum { CPU_STACK_BYTES = 32 * 1024 };

@@ -117,9 +117,9 @@ enum msr {
 
 static inline u64 msr_read(u32 msr)
 {
-	u32 low, high;
+	u64 low, high; /* 32 bits each: the processor clears the upper halves */
 	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-	return (u64)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void msr_write(u32 msr, u64 value)
@@ -179,9 +179,9 @@ static inline bool cpu_has(u64 feature)
 
 static inline u64 rdtsc(void)
 {
-	u32 low, high;
+	u64 low, high;
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-	return (u64)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void cpu_pause(void)
