@@ -11,7 +11,7 @@ enum { BUCKETS_PER_OCTAVE = 4, FIRST_OCTAVE = 5 };
 /* A bucket's number; what is out of range goes to the first or last. */
 static inline u32 counters_bucket(u32 cycles)
 {
-	u32 octave = 31 - (u32)__builtin_clz(cycles | 1);
+	u32 octave = 31 ^ (u32)__builtin_clz(cycles | 1);
 	u32 quarter = cycles >> ((octave - 2) & 31); /* 4 … 7 */
 	u32 bucket = octave * BUCKETS_PER_OCTAVE + quarter - (FIRST_OCTAVE + 1) * BUCKETS_PER_OCTAVE;
 

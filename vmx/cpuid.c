@@ -126,17 +126,23 @@ static void answer(struct vcpu *v, const struct cpuid *id)
 	v->regs.rdx = id->d;
 }
 
-enum exit_action cpuid_exit(struct vcpu *v)
+/* Out of line, so that the common case needs no stack. */
+static __attribute__((noinline)) enum exit_action computed(struct vcpu *v)
 {
 	u32 leaf = (u32)v->regs.rax;
-
-	if (leaf < CPUID_BASIC && !(DYNAMIC_LEAVES >> leaf & 1)) {
-		answer(v, &v->cpuid.basic[leaf]);
-		return EXIT_ADVANCE;
-	}
 	u32 subleaf = (u32)v->regs.rcx;
 	struct cpuid id = leaf < CPUID_BASIC ? dynamic(v, leaf, subleaf) : rare(v, leaf, subleaf);
 
 	answer(v, &id);
+	return EXIT_ADVANCE;
+}
+
+enum exit_action cpuid_exit(struct vcpu *v)
+{
+	u32 leaf = (u32)v->regs.rax;
+
+	if (__builtin_expect(leaf >= CPUID_BASIC || (DYNAMIC_LEAVES >> leaf & 1), 0))
+		return computed(v);
+	answer(v, &v->cpuid.basic[leaf]);
 	return EXIT_ADVANCE;
 }

@@ -29,12 +29,14 @@ static void dump_vmcs(void (*line)(const char *format, ...))
 
 static void dump_exits(const struct vcpu *v, void (*line)(const char *format, ...))
 {
-	for (u32 i = 0; i < EXIT_RING; i++) {
-		const struct exit_past *past = &v->past[(v->past_next + i) % EXIT_RING];
-		const char *name = exit_reason_name(past->reason);
+	const struct exit_past *past = &v->past;
 
-		if (past->tsc)
-			line("  tsc %08x rip 0x%llx %s", past->tsc, (unsigned long long)past->rip, name ? name : "unknown");
+	for (u32 i = 0; i < EXIT_RING; i++) {
+		u32 at = (past->next + i) % EXIT_RING;
+		const char *name = exit_reason_name(past->reason[at]);
+
+		if (past->tsc[at])
+			line("  tsc %08x rip 0x%llx %s", past->tsc[at], (unsigned long long)past->rip[at], name ? name : "unknown");
 	}
 }
 

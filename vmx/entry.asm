@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; Into the guest and back.  What C keeps for its callers is pushed; what stays as it is until another vCPU runs (extended
-; state, debug registers, CR2, MSRs) is switch.c's business.  SDM vol. 3C, 26.1 and 27.5.
+; The loop around the guest: enter, exit, ask C, enter again.  What C keeps for its callers is pushed once; what stays as it is until
+; another vCPU runs (extended state, debug registers, CR2, MSRs) is switch.c's business.  SDM vol. 3C, 26.1 and 27.5.
 bits 64
 default rel
 %include "offsets.inc"
@@ -9,7 +9,8 @@ section .rodata
 data_selector: dw HOST_DATA_SELECTOR	; for VERW: any writable data segment
 
 section .text
-global vmx_enter, vmx_exited
+global vmx_run, vmx_exited
+extern exit_handle, exit_entry_refused
 
 %macro FOR_REGISTERS 1			; all but RSP (in the VMCS) and RDI (in use)
 	%1 rax, VCPU_RAX
@@ -36,46 +37,37 @@ global vmx_enter, vmx_exited
 	mov	[rdi + %2], %1
 %endmacro
 
-; bool vmx_enter(struct vcpu *vcpu): true after an exit, false if the entry was refused (the VMCS says why).
-vmx_enter:
-	push	rbx
+%macro ENTER 1				; VMLAUNCH or VMRESUME; RDI is the vCPU
+	FOR_REGISTERS LOAD
+	test	dword [rdi + VCPU_GUARDS], GUARD_CLEAR_BUFFERS
+	mov	rdi, [rdi + VCPU_RDI]
+	jz	%%go
+	verw	[data_selector]		; last: nothing of ours is loaded after it
+%%go:
+	%1
+	jmp	refused
+%endmacro
+
+; enum exit_action vmx_run(struct vcpu *vcpu)
+vmx_run:
 	push	rbp
+	mov	rbp, rsp
+	push	rbx
 	push	r12
 	push	r13
 	push	r14
 	push	r15
-	push	rdi
+	push	rdi			; what each exit finds at RSP
 	cmp	[rdi + VCPU_HOST_RSP], rsp
-	jne	.new_stack
-.ready:
-	FOR_REGISTERS LOAD
-	test	dword [rdi + VCPU_GUARDS], GUARD_CLEAR_BUFFERS
-	jnz	.clear_buffers
-	cmp	dword [rdi + VCPU_LAUNCHED], 1	; carry: not launched yet
-	mov	rdi, [rdi + VCPU_RDI]
-	jc	.launch
-	vmresume
-	jmp	.refused
-
-.clear_buffers:				; VERW is last: nothing of ours is loaded after it.  It changes ZF only.
-	cmp	dword [rdi + VCPU_LAUNCHED], 1
-	mov	rdi, [rdi + VCPU_RDI]
-	verw	[data_selector]
-	jc	.launch
-	vmresume
-	jmp	.refused
-.launch:
-	vmlaunch
-.refused:
-	pop	rdi
-	xor	eax, eax
-	jmp	leave_to_c
-
-.new_stack:				; this CPU's, or the call came another way
-	mov	eax, VMCS_HOST_RSP
+	je	.stack_known
+	mov	eax, VMCS_HOST_RSP	; another CPU's stack, or the call came another way
 	vmwrite	rax, rsp
 	mov	[rdi + VCPU_HOST_RSP], rsp
-	jmp	.ready
+.stack_known:
+	cmp	dword [rdi + VCPU_LAUNCHED], 0
+	jne	enter_again
+	mov	dword [rdi + VCPU_LAUNCHED], 1
+	ENTER	vmlaunch
 
 ; Every exit arrives here, with RSP as it was at entry.
 vmx_exited:
@@ -83,31 +75,51 @@ vmx_exited:
 	mov	rdi, [rsp + 8]
 	FOR_REGISTERS SAVE
 	pop	qword [rdi + VCPU_RDI]
+	lea	rbp, [rsp + 6 * 8]	; vmx_run's frame
 	test	dword [rdi + VCPU_GUARDS], GUARD_FILL_RETURNS | GUARD_CLEAR_REGISTERS
-	jz	.guarded
+	jnz	guard
+guarded:
+	call	exit_handle
+	mov	rdi, [rsp]
+	test	eax, eax		; EXIT_RESUME
+	jnz	leave_to_c
+enter_again:
+	ENTER	vmresume
+
+guard:					; before any return of ours: each entry of the return stack leads to an INT3
 %assign fill 0
-%rep 32					; before any return of ours: each entry of the return stack leads to an INT3
+%rep 32
 	call	.filled %+ fill
 	int3
 .filled %+ fill:
 %assign fill fill + 1
 %endrep
 	add	rsp, 32 * 8
+	xor	eax, eax		; the guest's values: no wrong path of ours finds them in a register
 	xor	ecx, ecx
 	xor	edx, edx
+	xor	ebx, ebx
 	xor	esi, esi
 	xor	r8d, r8d
 	xor	r9d, r9d
 	xor	r10d, r10d
 	xor	r11d, r11d
-.guarded:
-	add	rsp, 8			; the vCPU
-	mov	eax, 1
+	xor	r12d, r12d
+	xor	r13d, r13d
+	xor	r14d, r14d
+	xor	r15d, r15d
+	jmp	guarded
+
+refused:
+	mov	rdi, [rsp]
+	lea	rbp, [rsp + 6 * 8]
+	call	exit_entry_refused
 leave_to_c:
+	pop	rdi
 	pop	r15
 	pop	r14
 	pop	r13
 	pop	r12
-	pop	rbp
 	pop	rbx
+	pop	rbp
 	ret

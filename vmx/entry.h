@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* entry.asm. */
 #pragma once
-#include "kernel/lib/types.h"
+#include "vmx/vcpu.h"
 
-struct vcpu;
-
-/* Run the guest until its next exit: true. False: the processor refused the entry (VMfail; the VMCS's INSTRUCTION_ERROR). */
-bool vmx_enter(struct vcpu *vcpu);
+/* Run the guest: enter, exit_handle, and again as long as that says EXIT_RESUME. What it said else, or EXIT_KILL if the processor refused. */
+enum exit_action vmx_run(struct vcpu *vcpu);
 /* Where exits arrive; not to be called. */
 void vmx_exited(void);

@@ -15,8 +15,9 @@ enum exit_reason {
 #include "vmx/exit_reasons.def"
 #undef EXIT
 
-/* What the exit that just happened leads to: anything but the ADVANCE and INJECT kinds, which are done here. */
-enum exit_action exit_dispatch(struct vcpu *v);
 const char *exit_reason_name(u32 reason); /* NULL: there is no such reason */
-/* VMLAUNCH or VMRESUME did not enter the guest at all. */
+
+/* Called by entry.asm.  An exit has happened: EXIT_RESUME if the guest is to be entered again, now; else what the scheduler has to know. */
+enum exit_action exit_handle(struct vcpu *v);
+/* VMLAUNCH or VMRESUME did not enter the guest at all: EXIT_KILL. */
 enum exit_action exit_entry_refused(struct vcpu *v);

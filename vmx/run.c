@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The vCPU's loop: note what is pending → enter → exit → handler → again, until the scheduler has to know.
- *
- * A CPU that sets a notice (or *yield) and then sees this CPU outside of the guest sends no interrupt.  So the last look at both
- * comes after step_enter_guest, which says "in the guest" and fences; an interrupt sent later is pending at entry and exits at once.
- */
-#include "kernel/core/step.h"
+/* A vCPU arrives on this CPU, runs, and leaves when the scheduler has to know.  The loop itself is entry.asm, exit.c and run.h. */
+#include "vmx/run.h"
 #include "vmx/caps.h"
-#include "vmx/counters.h"
 #include "vmx/cpu.h"
 #include "vmx/entry.h"
 #include "vmx/ept.h"
@@ -40,6 +34,7 @@ static void arrive(struct vcpu *v, struct vmx_cpu *cpu)
 {
 	u32 here = cpu_index();
 
+	v->step = step_this_cpu();
 	CHECK(cpu->on && (v->cpu == -1 || v->cpu == (s32)here));
 	if (cpu->current != v) {
 		vmx_load(mpa_of(v->vmcs));
@@ -66,19 +61,13 @@ static void set_slice(u64 slice_end)
 
 /* ---- between exits ---- */
 
-static bool has_notice(const struct vcpu *v)
-{
-	return __atomic_load_n(&v->notices, __ATOMIC_RELAXED) != 0;
-}
-
-/* Act on what was noted. True: go on into the guest. */
-static bool take_notices(struct vcpu *v)
+static enum exit_action take_notices(struct vcpu *v)
 {
 	u32 notices = __atomic_exchange_n(&v->notices, 0, __ATOMIC_SEQ_CST);
 
 	if (notices & NOTICE_INIT) {
 		life_init(v, notices & NOTICE_SIPI);
-		return false;
+		return EXIT_WAIT_SIPI;
 	}
 	if (notices & NOTICE_STATE)
 		switch_reload_extended(v);
@@ -89,59 +78,44 @@ static bool take_notices(struct vcpu *v)
 	if (notices & NOTICE_CLOCK)
 		pvclock_update(v);
 	inject_before_entry(v);
-	return true;
+	return EXIT_RESUME;
 }
 
-static enum exit_action enter_once(struct vcpu *v)
+enum exit_action run_prepare(struct vcpu *v, bool stale)
 {
-	if (!vmx_enter(v)) {
-		step_leave_guest();
-		return exit_entry_refused(v);
-	}
-	v->exit_tsc = rdtsc();
-	v->launched = 1;
-	step_leave_guest();
-	enum exit_action action = exit_dispatch(v);
+	for (;;) {
+		if (stale) {
+			ept_invalidate(v->config.ept);
+			step_invalidated(v->vm_id);
+		}
+		if (!run_has_news(v)) {
+			step_check_entry(v->vm_id);
+			return EXIT_RESUME;
+		}
+		step_leave_guest(v->step);
+		if (*v->yield)
+			return EXIT_YIELD;
+		enum exit_action action = take_notices(v);
 
-	counters_add(&v->cycles[v->exit.reason], (u32)rdtsc() - (u32)v->exit_tsc);
-	return action;
+		if (action != EXIT_RESUME)
+			return action;
+		stale = step_enter_guest(v->step, v->vm_id);
+	}
 }
 
 static enum vcpu_outcome outcome_of(enum exit_action action)
 {
-	static const enum vcpu_outcome outcome[] = {
-		[EXIT_SUSPEND] = VCPU_SUSPENDED, [EXIT_KILL] = VCPU_ENDED,
-		[EXIT_YIELD] = VCPU_YIELD,       [EXIT_HALT] = VCPU_HALTED,
+	static const struct {
+		bool ends;
+		enum vcpu_outcome outcome;
+	} rows[] = {
+		[EXIT_SUSPEND] = { true, VCPU_SUSPENDED }, [EXIT_KILL] = { true, VCPU_ENDED },
+		[EXIT_YIELD] = { true, VCPU_YIELD },       [EXIT_HALT] = { true, VCPU_HALTED },
+		[EXIT_WAIT_SIPI] = { true, VCPU_WAIT_SIPI },
 	};
 
-	CHECK(action == EXIT_SUSPEND || action == EXIT_KILL || action == EXIT_YIELD || action == EXIT_HALT);
-	return outcome[action];
-}
-
-static enum vcpu_outcome run(struct vcpu *v, u64 slice_end, const volatile u32 *yield)
-{
-	for (;;) {
-		if (__builtin_expect(step_enter_guest(v->vm_id), 0)) {
-			ept_invalidate(v->config.ept);
-			step_invalidated(v->vm_id);
-		}
-		if (__builtin_expect(has_notice(v) | *yield, 0)) {
-			step_leave_guest();
-			if (*yield)
-				return VCPU_YIELD;
-			if (!take_notices(v))
-				return VCPU_WAIT_SIPI;
-			continue;
-		}
-		if (DEBUG_BUILD)
-			step_check_entry(v->vm_id);
-		enum exit_action action = enter_once(v);
-
-		if (__builtin_expect(action != EXIT_RESUME, 0))
-			return outcome_of(action);
-		if (__builtin_expect(v->exit_tsc >= slice_end, 0))
-			return VCPU_YIELD;
-	}
+	CHECK((u32)action < ARRAY_SIZE(rows) && rows[action].ends);
+	return rows[action].outcome;
 }
 
 enum vcpu_outcome vcpu_run(struct vcpu *v, u64 slice_end, const volatile u32 *yield)
@@ -157,11 +131,15 @@ enum vcpu_outcome vcpu_run(struct vcpu *v, u64 slice_end, const volatile u32 *yi
 	if (v->waits_for_sipi && !life_sipi(v))
 		return VCPU_WAIT_SIPI;
 	v->halted = false;
+	v->slice_end = slice_end;
+	v->yield = yield;
 	vcpu_note(v, NOTICE_INTERRUPT);
 	set_slice(slice_end);
-	enum vcpu_outcome outcome = run(v, slice_end, yield);
+	enum exit_action action = run_enter(v);
 
-	if (outcome == VCPU_YIELD || outcome == VCPU_SUSPENDED)
+	if (action == EXIT_RESUME)
+		action = vmx_run(v);
+	if (action == EXIT_YIELD || action == EXIT_SUSPEND)
 		pvclock_left(v);
-	return outcome;
+	return outcome_of(action);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a vCPU: storage, start, INIT and SIPI, events from other CPUs, end. */
 #include "vmx/vcpu.h"
+#include "kernel/core/step.h"
 #include "vmx/caps.h"
 #include "vmx/cpu.h"
 #include "vmx/exit.h"
@@ -62,6 +63,7 @@ err_t vcpu_init(struct vcpu *v, const struct vcpu_config *config)
 		.vcpus = config->vcpus,
 		.tsc_khz = config->tsc_khz,
 	});
+	CHECK(config->vm_id > 0 && config->vm_id < STEP_MAX_VMS); /* each entry and exit relies on it */
 	v->vm_id = config->vm_id;
 	v->cpu = -1;
 	v->guards = mitigations_in_force();

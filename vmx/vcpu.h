@@ -13,7 +13,7 @@
 #include "vmx/vmx.h"
 
 enum exit_action {
-	EXIT_RESUME,          /* go on at the same instruction (or wherever the handler's register changes lead) */
+	EXIT_RESUME = 0,      /* entry.asm knows this one: go on at the same instruction (or wherever the handler's register changes lead) */
 	EXIT_ADVANCE,         /* the instruction is done: skip it, by the length that the VMCS gives */
 	EXIT_ADVANCE_DECODED, /* the same by exit.length, which the handler set (exits without a length: EPT violations) */
 	EXIT_INJECT,          /* an event was queued by vcpu_inject_*; the instruction is not done */
@@ -67,9 +67,10 @@ enum {
 };
 
 enum { EXIT_RING = 32, CYCLE_BUCKETS = 64 };
-struct exit_past {
-	u64 rip;
-	u32 reason, tsc;
+struct exit_past {           /* the latest exits, a ring */
+	u64 rip[EXIT_RING];
+	u32 reason[EXIT_RING], tsc[EXIT_RING];
+	u32 next;
 };
 struct exit_cycles { /* by reason: how many exits took how long (counters.c) */
 	u64 bucket[CYCLE_BUCKETS];
@@ -84,14 +85,17 @@ struct switched {         /* switch.c: what stays in the processor until another
 struct vcpu {
 	union vcpu_regs regs;
 	u64 host_rsp;           /* as the VMCS has it */
-	u32 launched;           /* VMRESUME instead of VMLAUNCH */
+	u32 launched;           /* since VMCLEAR: VMRESUME from now on */
 	u32 guards;             /* mitigations at entry and exit: enum guard of mitigations.h */
 	u32 notices;            /* atomic */
 	u32 vm_id;
 	u64 exit_tsc;           /* of the last exit */
+	u64 slice_end;          /* vcpu_run's, as long as it lasts */
+	const volatile u32 *yield;
+	struct step_cpu *step;  /* of the CPU that runs it */
 	struct exit_info exit;
 	struct vcpu_event event; /* to deliver at the next entry */
-	struct exit_cycles *cycles;
+	struct exit_cycles *cycles; /* one for each reason */
 
 	struct vcpu_config config; /* .mm, .pc, .index, .tsc_khz, .identity … */
 	struct cpuid_table cpuid;
@@ -107,8 +111,7 @@ struct vcpu {
 	bool nmi_pending;
 	u8 sipi_vector;
 	struct switched switched;
-	u32 past_next;
-	struct exit_past past[EXIT_RING];
+	struct exit_past past;
 	char why[160];
 };
 

@@ -68,6 +68,7 @@ VMCS_ACCESSORS(natural, u64)
 	_Generic((field), struct vmcs_16: function##_16, struct vmcs_32: function##_32, struct vmcs_64: function##_64, \
 		 struct vmcs_natural: function##_natural)
 #define vmcs_read(field) VMCS_BY_WIDTH(field, vmcs_read)(field)
+#define vmcs_read_wide(field) vmcs_read_raw((field).encoding) /* as 64 bits: an index or a sum needs no widening */
 #define vmcs_write(field, value) VMCS_BY_WIDTH(field, vmcs_write)(field, value)
 
 /* Segments in the processor's numbering; the VMCS has their fields two encodings apart in this order. */

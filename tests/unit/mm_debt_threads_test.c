@@ -171,7 +171,7 @@ static void guest_slice(struct runner *cpu)
 	u32 most = 1 + some(cpu, 40);
 
 	step_begin("test");
-	if (step_enter_guest(id)) {
+	if (step_enter_guest(step_this_cpu(), id)) {
 		memset(cpu->tlb[id], 0, sizeof(cpu->tlb[id]));
 		step_invalidated(id);
 	}
@@ -190,7 +190,7 @@ static void guest_slice(struct runner *cpu)
 		if (cpu->tlb[id][page])
 			access_cell(cpu, cpu->tlb[id][page], id, page);
 	}
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	step_end();
 }
 
@@ -320,7 +320,7 @@ static void a_cpu_in_the_guest_is_kicked_and_owes_until_it_is_seen_outside(void 
 	(void)state;
 	on(2);
 	step_begin("test");
-	(void)step_enter_guest(1);
+	(void)step_enter_guest(step_this_cpu(), 1);
 	step_invalidated(1);
 	u32 kicks = fake_kicks[2];
 
@@ -332,15 +332,15 @@ static void a_cpu_in_the_guest_is_kicked_and_owes_until_it_is_seen_outside(void 
 	assert_int_equal(fake_kicks[2], kicks + 1);
 	assert_false(step_settled(1, debt));
 	on(2);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	assert_false(step_settled(1, debt)); /* outside, but its step has not ended */
 	step_end();
 	assert_true(step_settled(1, debt));
-	assert_true(step_enter_guest(1)); /* and its next entry invalidates */
+	assert_true(step_enter_guest(step_this_cpu(), 1)); /* and its next entry invalidates */
 	step_invalidated(1);
 	step_check_entry(1);
 	assert_true(step_settled(1, debt));
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	step_enter_idle();
 }
 
@@ -349,7 +349,7 @@ static void a_cpu_in_another_guest_owes_nothing_and_is_not_kicked(void **state)
 	(void)state;
 	on(2);
 	step_begin("test");
-	(void)step_enter_guest(2);
+	(void)step_enter_guest(step_this_cpu(), 2);
 	step_invalidated(2);
 	u32 kicks = fake_kicks[2];
 
@@ -361,7 +361,7 @@ static void a_cpu_in_another_guest_owes_nothing_and_is_not_kicked(void **state)
 	assert_true(step_settled(1, debt));
 	assert_int_equal(fake_kicks[2], kicks);
 	on(2);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	step_enter_idle();
 }
 
@@ -370,22 +370,22 @@ static void an_entry_invalidates_once_for_all_that_was_removed(void **state)
 	(void)state;
 	on(3);
 	step_begin("test");
-	(void)step_enter_guest(3);
+	(void)step_enter_guest(step_this_cpu(), 3);
 	step_invalidated(3);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	step_end();
-	assert_false(step_enter_guest(3)); /* nothing was removed since */
+	assert_false(step_enter_guest(step_this_cpu(), 3)); /* nothing was removed since */
 	step_check_entry(3);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	for (u32 i = 0; i < 5; i++)
 		(void)step_publish(3);
 	step_end();
-	assert_true(step_enter_guest(3));
+	assert_true(step_enter_guest(step_this_cpu(), 3));
 	step_invalidated(3);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	step_end();
-	assert_false(step_enter_guest(3));
-	step_leave_guest();
+	assert_false(step_enter_guest(step_this_cpu(), 3));
+	step_leave_guest(step_this_cpu());
 	step_enter_idle();
 }
 
@@ -394,16 +394,16 @@ static void a_new_vm_of_an_old_number_is_flushed_at_its_first_entry(void **state
 	(void)state;
 	on(3);
 	step_begin("test");
-	(void)step_enter_guest(2);
+	(void)step_enter_guest(step_this_cpu(), 2);
 	step_invalidated(2);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	u64 end_of_the_old = step_publish(2); /* its tables went */
 
 	step_end();
 	assert_true(step_settled(2, end_of_the_old));
-	assert_true(step_enter_guest(2));
+	assert_true(step_enter_guest(step_this_cpu(), 2));
 	step_invalidated(2);
-	step_leave_guest();
+	step_leave_guest(step_this_cpu());
 	step_enter_idle();
 }
 
