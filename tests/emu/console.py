@@ -144,13 +144,16 @@ class Console:
         self.wait_for(f"{name} is {state}", lambda: self.state(name) == state, seconds)
 
     def wait_log(self, name, pattern, seconds=COMMAND_SECONDS, after=0):
-        """The first line of the guest's log that matches, behind the first `after` lines."""
+        """The first line of the guest's log that matches, behind the first `after` lines. The last one may still grow: it counts once it stands."""
+        last = [None]
+
         def look():
             lines = self.log(name)[after:]
             dead = next((line for line in lines if line.startswith("guest died")), None)
             if dead:
                 raise ConsoleError(dead)
-            return next((line for line in lines if re.search(pattern, line)), None)
+            grew, last[0] = lines[-1:] != last[0], lines[-1:]
+            return next((line for line in (lines[:-1] if grew else lines) if re.search(pattern, line)), None)
         try:
             return self.wait_for(f"{pattern!r} in {name}'s log", look, seconds)
         except ConsoleError as error:
