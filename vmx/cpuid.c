@@ -8,7 +8,7 @@
 
 /* Leaves that take a subleaf, or that change as the guest runs. */
 enum { LEAF_FEATURES = 1, LEAF_CACHES = 4, LEAF_STRUCTURED = 7, LEAF_TOPOLOGY = 0xb, LEAF_XSAVE = 0xd };
-#define DYNAMIC_LEAVES (BIT(LEAF_FEATURES) | BIT(LEAF_CACHES) | BIT(LEAF_STRUCTURED) | BIT(LEAF_TOPOLOGY) | BIT(LEAF_XSAVE))
+#define DYNAMIC_LEAVES (1U << LEAF_FEATURES | 1U << LEAF_CACHES | 1U << LEAF_STRUCTURED | 1U << LEAF_TOPOLOGY | 1U << LEAF_XSAVE)
 
 enum { OSXSAVE = 1 << 27, APIC = 1 << 9 };
 enum { LEVEL_SMT = 1, LEVEL_CORE = 2, LEVEL_SHIFT = 8 };
@@ -143,6 +143,6 @@ enum exit_action cpuid_exit(struct vcpu *v)
 
 	if (__builtin_expect(leaf >= CPUID_BASIC || (DYNAMIC_LEAVES >> leaf & 1), 0))
 		return computed(v);
-	answer(v, &v->cpuid.basic[leaf]);
+	answer(v, &v->cpuid.basic[leaf & 0xf]); /* masked, so that no mispredicted branch reads behind the table (Spectre v1) */
 	return EXIT_ADVANCE;
 }

@@ -39,6 +39,13 @@ extern exit_handle, exit_entry_refused
 
 %macro ENTER 1				; VMLAUNCH or VMRESUME; RDI is the vCPU
 	FOR_REGISTERS LOAD
+	mov	rdi, [rdi + VCPU_RDI]
+	%1
+	jmp	refused
+%endmacro
+
+%macro ENTER_GUARDED 1
+	FOR_REGISTERS LOAD
 	test	dword [rdi + VCPU_GUARDS], GUARD_CLEAR_BUFFERS
 	mov	rdi, [rdi + VCPU_RDI]
 	jz	%%go
@@ -65,9 +72,9 @@ vmx_run:
 	mov	[rdi + VCPU_HOST_RSP], rsp
 .stack_known:
 	cmp	dword [rdi + VCPU_LAUNCHED], 0
-	jne	enter_again
+	jne	again_guarded
 	mov	dword [rdi + VCPU_LAUNCHED], 1
-	ENTER	vmlaunch
+	ENTER_GUARDED vmlaunch
 
 ; Every exit arrives here, with RSP as it was at entry.
 vmx_exited:
@@ -76,17 +83,16 @@ vmx_exited:
 	FOR_REGISTERS SAVE
 	pop	qword [rdi + VCPU_RDI]
 	lea	rbp, [rsp + 6 * 8]	; vmx_run's frame
-	test	dword [rdi + VCPU_GUARDS], GUARD_FILL_RETURNS | GUARD_CLEAR_REGISTERS
-	jnz	guard
-guarded:
+	test	dword [rdi + VCPU_GUARDS], GUARD_FILL_RETURNS | GUARD_CLEAR_REGISTERS | GUARD_CLEAR_BUFFERS
+	jnz	exited_guarded
 	call	exit_handle
 	mov	rdi, [rsp]
 	test	eax, eax		; EXIT_RESUME
 	jnz	leave_to_c
-enter_again:
 	ENTER	vmresume
 
-guard:					; before any return of ours: each entry of the return stack leads to an INT3
+; The same with guards up.
+exited_guarded:				; before any return of ours: each entry of the return stack leads to an INT3
 %assign fill 0
 %rep 32
 	call	.filled %+ fill
@@ -108,7 +114,12 @@ guard:					; before any return of ours: each entry of the return stack leads to 
 	xor	r13d, r13d
 	xor	r14d, r14d
 	xor	r15d, r15d
-	jmp	guarded
+	call	exit_handle
+	mov	rdi, [rsp]
+	test	eax, eax
+	jnz	leave_to_c
+again_guarded:
+	ENTER_GUARDED vmresume
 
 refused:
 	mov	rdi, [rsp]

@@ -74,8 +74,10 @@ static inline void remember(struct exit_past *past, u64 reason, u64 rip, u64 tsc
 	past->tsc[at] = (u32)tsc;
 }
 
-static __attribute__((noinline)) enum exit_action no_such_exit(struct vcpu *v, u32 reason)
+static __attribute__((noinline)) enum exit_action no_such_exit(struct vcpu *v)
 {
+	u32 reason = vmcs_read(EXIT_REASON);
+
 	if (reason & REASON_ENTRY_FAILED)
 		return vcpu_kill(v, "VM entry failed (reason %u): %s", reason & 0xffff, checker_find());
 	return vcpu_kill(v, "unknown exit reason 0x%x", reason);
@@ -88,6 +90,12 @@ enum exit_action exit_entry_refused(struct vcpu *v)
 	return vcpu_kill(v, "VM entry refused (error %u): %s", vmcs_read(INSTRUCTION_ERROR), checker_find());
 }
 
+static __attribute__((noinline)) enum exit_action replay_and_handle(struct vcpu *v)
+{
+	inject_replay(v);
+	return handlers[v->exit.reason](v);
+}
+
 static inline enum exit_action dispatch(struct vcpu *v, u64 tsc)
 {
 	u64 reason = vmcs_read_wide(EXIT_REASON);
@@ -96,14 +104,14 @@ static inline enum exit_action dispatch(struct vcpu *v, u64 tsc)
 	v->exit.rip = rip;
 	remember(&v->past, reason, rip, tsc);
 	if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0))
-		return no_such_exit(v, (u32)reason);
+		return no_such_exit(v);
 	v->exit.reason = (u32)reason;
 	if (needs_of[reason]) {
 		v->exit.qualification = vmcs_read(EXIT_QUALIFICATION);
 		if (needs_of[reason] & EVENT)
-			inject_replay(v);
+			return replay_and_handle(v);
 	}
-	return handlers[v->exit.reason](v);
+	return handlers[reason](v);
 }
 
 static inline void count(struct vcpu *v)

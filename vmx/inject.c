@@ -79,21 +79,21 @@ void inject_replay(struct vcpu *v)
 
 /* ---- before entry ---- */
 
-static void place(const struct vcpu *v, const struct vcpu_event *event)
+static void place(const struct vcpu *v, struct vcpu_event event)
 {
-	trace(TRACE_INJECT, event->info, (u64)v->vm_id << 32 | v->config.index);
-	vmcs_write(ENTRY_EVENT, event->info);
-	if (event->info & EVENT_HAS_ERROR)
-		vmcs_write(ENTRY_EVENT_ERROR, event->error);
-	if (event_type(event->info) >= EVENT_SOFT_INTERRUPT)
-		vmcs_write(ENTRY_EVENT_LENGTH, event->length);
+	trace(TRACE_INJECT, event.info, (u64)v->vm_id << 32 | v->config.index);
+	vmcs_write(ENTRY_EVENT, event.info);
+	if (event.info & EVENT_HAS_ERROR)
+		vmcs_write(ENTRY_EVENT_ERROR, event.error);
+	if (event_type(event.info) >= EVENT_SOFT_INTERRUPT)
+		vmcs_write(ENTRY_EVENT_LENGTH, event.length);
 }
 
 static bool place_queued(struct vcpu *v)
 {
 	if (!(v->event.info & EVENT_VALID))
 		return false;
-	place(v, &v->event);
+	place(v, v->event);
 	v->event.info = 0;
 	return true;
 }
@@ -102,22 +102,23 @@ static bool place_nmi(struct vcpu *v, u32 blocking)
 {
 	if (blocking & (BLOCKED_NMI | BLOCKED_STI | BLOCKED_MOV_SS))
 		return false;
-	place(v, &(struct vcpu_event){ .info = EVENT_VALID | EVENT_NMI << EVENT_TYPE_SHIFT | VECTOR_NMI });
+	place(v, (struct vcpu_event){ .info = EVENT_VALID | EVENT_NMI << EVENT_TYPE_SHIFT | VECTOR_NMI });
 	v->nmi_pending = false;
 	return true;
 }
 
-static bool place_interrupt(struct vcpu *v, u32 blocking)
+/* Whether one more waits, for which the guest must open a window. */
+static bool place_interrupt(struct vcpu *v, bool busy, u32 blocking)
 {
-	if (!(vmcs_read(GUEST_RFLAGS) & RFLAGS_IF) || (blocking & (BLOCKED_STI | BLOCKED_MOV_SS)))
-		return false;
+	if (busy || !(vmcs_read(GUEST_RFLAGS) & RFLAGS_IF) || (blocking & (BLOCKED_STI | BLOCKED_MOV_SS)))
+		return pc_interrupt_pending(v->config.pc, v->config.index);
 	int vector = pc_interrupt_ack(v->config.pc, v->config.index);
 
 	if (vector < 0)
 		return false;
 	CHECK(vector <= 255);
-	place(v, &(struct vcpu_event){ .info = EVENT_VALID | (u32)vector });
-	return true;
+	place(v, (struct vcpu_event){ .info = EVENT_VALID | (u32)vector });
+	return pc_interrupt_pending(v->config.pc, v->config.index);
 }
 
 void inject_before_entry(struct vcpu *v)
@@ -130,9 +131,7 @@ void inject_before_entry(struct vcpu *v)
 		busy = place_nmi(v, blocking);
 	if (v->nmi_pending)
 		controls |= CPU_NMI_WINDOW;
-	if (!busy && pc_interrupt_pending(v->config.pc, v->config.index))
-		place_interrupt(v, blocking);
-	if (pc_interrupt_pending(v->config.pc, v->config.index))
+	if (place_interrupt(v, busy, blocking))
 		controls |= CPU_INTERRUPT_WINDOW;
 	if (controls != v->cpu_controls) {
 		v->cpu_controls = controls;

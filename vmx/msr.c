@@ -24,18 +24,38 @@ static err_t no_write(struct vcpu *v, u32 msr, u64 value)
 static const struct msr_row {
 	u32 first, last;
 	enum msr_direct direct;
-	msr_reader *read;
-	msr_writer *write;
 	const char *name, *why;
 } rows[] = {
 #define MSR(first_, last_, name_, direct_, read_, write_, why_)                                                        \
-	{ .first = first_, .last = last_, .direct = direct_, .read = read_, .write = write_, .name = #name_, .why = why_ },
+	{ .first = first_, .last = last_, .direct = direct_, .name = #name_, .why = why_ },
+#include "vmx/msr.def"
+#undef MSR
+};
+
+/* The answers by number; 0 is for what has no row. */
+enum row_number {
+	ROW_NONE,
+#define MSR(first, last, name, direct, read, write, why) ROW_##name,
+#include "vmx/msr.def"
+#undef MSR
+};
+
+static msr_reader *const readers[] = {
+	no_read,
+#define MSR(first, last, name, direct, read, write, why) read,
+#include "vmx/msr.def"
+#undef MSR
+};
+
+static msr_writer *const writers[] = {
+	no_write,
+#define MSR(first, last, name, direct, read, write, why) write,
 #include "vmx/msr.def"
 #undef MSR
 };
 
 /* Rows are sorted: halve until one is left. */
-static const struct msr_row *search(u32 msr)
+static __attribute__((noinline)) u32 search(u32 msr)
 {
 	u32 low = 0;
 
@@ -45,20 +65,18 @@ static const struct msr_row *search(u32 msr)
 		low += msr >= rows[low + half].first ? half : 0;
 		count -= half;
 	}
-	return msr >= rows[low].first && msr <= rows[low].last ? &rows[low] : NULL;
+	return msr >= rows[low].first && msr <= rows[low].last ? low + 1 : ROW_NONE;
 }
 
-/* A busy guest's registers are low ones: for these the row's number + 1, made with the bitmap; 0: search. */
+/* A busy guest's registers are low ones: their numbers by index.  The others are searched; each has an unused place behind. */
 enum { INDEXED = 0x840 };
-static u8 row_index[INDEXED];
-_Static_assert(ARRAY_SIZE(rows) < UINT8_MAX, "a row's number in a byte");
-
-static void fill_index(void)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
-		for (u32 msr = rows[i].first; msr <= rows[i].last && msr < INDEXED; msr++)
-			row_index[msr] = (u8)(i + 1);
-}
+#define PLACE(msr, name) ((msr) < INDEXED ? (msr) : INDEXED + ROW_##name)
+static const u8 row_index[INDEXED + ARRAY_SIZE(readers)] = {
+#define MSR(first, last, name, direct, read, write, why) [PLACE(first, name) ... PLACE(last, name)] = ROW_##name,
+#include "vmx/msr.def"
+#undef MSR
+};
+_Static_assert(ARRAY_SIZE(readers) <= UINT8_MAX, "a row's number in a byte");
 
 /* All ones if msr < INDEXED, else 0: in a register, so that no mispredicted branch reads behind the index (Spectre v1). */
 static inline u64 index_mask(u64 msr)
@@ -69,11 +87,9 @@ static inline u64 index_mask(u64 msr)
 	return mask;
 }
 
-static inline const struct msr_row *find(u32 msr)
+static inline u32 find(u64 msr)
 {
-	u32 number = msr < INDEXED ? row_index[msr & index_mask(msr)] : 0;
-
-	return __builtin_expect(number != 0, 1) ? &rows[number - 1] : search(msr);
+	return __builtin_expect(msr < INDEXED, 1) ? row_index[msr & index_mask(msr)] : search((u32)msr);
 }
 
 /* ---- exits ---- */
@@ -88,9 +104,8 @@ static enum exit_action outcome(struct vcpu *v, err_t error)
 enum exit_action msr_read_exit(struct vcpu *v)
 {
 	u32 msr = (u32)v->regs.rcx;
-	const struct msr_row *row = find(msr);
 	u64 value = 0;
-	err_t error = row ? row->read(v, msr, &value) : E_INVALID;
+	err_t error = readers[find(msr)](v, msr, &value);
 
 	if (__builtin_expect(error != OK, 0))
 		return outcome(v, error);
@@ -103,12 +118,8 @@ enum exit_action msr_write_exit(struct vcpu *v)
 {
 	u32 msr = (u32)v->regs.rcx;
 	u64 value = v->regs.rdx << 32 | (u32)v->regs.rax;
-
-	/* One for every interrupt. */
-	if (msr == MSR_X2APIC_EOI && pc_msr_write(v->config.pc, v->config.index, msr, value) == OK)
-		return EXIT_ADVANCE;
-	const struct msr_row *row = find(msr);
-	err_t error = row ? row->write(v, msr, value) : E_INVALID;
+	/* The end of each interrupt is told here: its row says the same, two calls later. */
+	err_t error = msr == MSR_X2APIC_EOI ? pc_msr_write(v->config.pc, v->config.index, msr, value) : writers[find(msr)](v, msr, value);
 
 	if (__builtin_expect(error != OK, 0))
 		return outcome(v, error);
@@ -149,6 +160,5 @@ void msr_fill_bitmap(u8 bitmap[PAGE_SIZE])
 		there |= BIT(DIRECT_RDTSCP);
 	if (vmx_caps.spec_ctrl)
 		there |= BIT(DIRECT_SPEC_CTRL);
-	fill_index();
 	msr_make_bitmap(bitmap, there);
 }

@@ -61,10 +61,9 @@ static void set_slice(u64 slice_end)
 
 /* ---- between exits ---- */
 
-static enum exit_action take_notices(struct vcpu *v)
+/* All but that an interrupt or an event waits.  EXIT_RESUME: go on into the guest. */
+static __attribute__((noinline)) enum exit_action take_rare_notices(struct vcpu *v, u32 notices)
 {
-	u32 notices = __atomic_exchange_n(&v->notices, 0, __ATOMIC_SEQ_CST);
-
 	if (notices & NOTICE_INIT) {
 		life_init(v, notices & NOTICE_SIPI);
 		return EXIT_WAIT_SIPI;
@@ -77,6 +76,19 @@ static enum exit_action take_notices(struct vcpu *v)
 		v->nmi_pending = true;
 	if (notices & NOTICE_CLOCK)
 		pvclock_update(v);
+	return EXIT_RESUME;
+}
+
+static enum exit_action take_notices(struct vcpu *v)
+{
+	u32 notices = __atomic_exchange_n(&v->notices, 0, __ATOMIC_SEQ_CST);
+
+	if (__builtin_expect(notices & ~(u32)(NOTICE_INTERRUPT | NOTICE_EVENT), 0)) {
+		enum exit_action action = take_rare_notices(v, notices);
+
+		if (action != EXIT_RESUME)
+			return action;
+	}
 	inject_before_entry(v);
 	return EXIT_RESUME;
 }

@@ -90,8 +90,8 @@ static inline void step_set_state(struct step_cpu *cpu, u32 state)
  */
 static inline bool step_enter_guest(struct step_cpu *cpu, u32 vm)
 {
-	ASSERT(vm > 0 && vm < STEP_MAX_VMS); /* vcpu_init checks it once */
-	CHECK(cpu->state == STEP_IN_KERNEL);
+	ASSERT(vm > 0 && vm < STEP_MAX_VMS);    /* vcpu_init checks it once */
+	ASSERT(cpu->state == STEP_IN_KERNEL);   /* step_end checks it once a slice */
 	step_boundary(cpu);
 	step_set_state(cpu, STEP_IN_GUEST + vm);
 	u64 generation = __atomic_load_n(&step_generation[vm], __ATOMIC_SEQ_CST);
@@ -107,7 +107,7 @@ static inline bool step_enter_guest(struct step_cpu *cpu, u32 vm)
 /* First thing after a VM exit. */
 static inline void step_leave_guest(struct step_cpu *cpu)
 {
-	ASSERT(cpu->state > STEP_IN_GUEST); /* in release builds the next entry checks that this happened */
+	ASSERT(cpu->state > STEP_IN_GUEST);     /* likewise */
 	step_set_state(cpu, STEP_IN_KERNEL);
 	if (DEBUG_BUILD)
 		step_measure_from(cpu, "VM exit");

@@ -7,12 +7,9 @@
 enum { IO_SIZE = 7, IO_IN = 1 << 3, IO_STRING = 1 << 4, IO_PORT_SHIFT = 16 };
 
 /* As the processor: four bytes clear the upper half, fewer leave the rest of RAX. */
-static u64 merged(u64 old, u32 value, u32 size)
-{
-	u64 mask = (1ULL << (8 * size)) - 1;
-
-	return size == 4 ? value : (old & ~mask) | (value & mask);
-}
+static const struct {
+	u64 taken, kept;
+} parts[IO_SIZE + 2] = { [1] = { 0xff, ~0xffULL }, [2] = { 0xffff, ~0xffffULL }, [4] = { 0xffffffff, 0 } };
 
 enum exit_action exit_io(struct vcpu *v)
 {
@@ -20,13 +17,15 @@ enum exit_action exit_io(struct vcpu *v)
 	u32 size = (what & IO_SIZE) + 1;
 	u16 port = (u16)(what >> IO_PORT_SHIFT);
 
-	CHECK(size == 1 || size == 2 || size == 4);
-	if (what & IO_STRING)
+	ASSERT(size == 1 || size == 2 || size == 4); /* pc_port_read and pc_port_write check it */
+	if (__builtin_expect(what & IO_STRING, 0))
 		return strio_run(v);
 	if (what & IO_IN) {
-		v->regs.rax = merged(v->regs.rax, pc_port_read(v->config.pc, v->config.index, port, size), size);
+		u32 value = pc_port_read(v->config.pc, v->config.index, port, size);
+
+		v->regs.rax = (v->regs.rax & parts[size].kept) | (value & parts[size].taken);
 		return EXIT_ADVANCE;
 	}
-	pc_port_write(v->config.pc, v->config.index, port, size, (u32)merged(0, (u32)v->regs.rax, size));
+	pc_port_write(v->config.pc, v->config.index, port, size, (u32)(v->regs.rax & parts[size].taken));
 	return EXIT_ADVANCE;
 }
