@@ -14,7 +14,6 @@ enum {
 };
 
 static u64 ticks[ROUNDS];
-static u64 overhead; /* of measuring nothing */
 static volatile u32 handled;
 static volatile u8 *next_page; /* what the touching rounds touch */
 
@@ -34,49 +33,31 @@ static void nothing(void)
 {
 }
 
-static void cpuid_leaf(void)
-{
-	u32 a = 0, b, c = 0, d;
+/* A round trip is one instruction; NAME_without is all that the compiler puts around it. */
+#define TRIP(name, instruction, ...)                                                                                   \
+	static void name(void)                                                                                         \
+	{                                                                                                              \
+		u64 a = 0, c = 0, d = 0;                                                                               \
+                                                                                                                       \
+		__VA_ARGS__;                                                                                           \
+		__asm__ volatile(instruction : "+a"(a), "+c"(c), "+d"(d) : : "rbx", "memory");                         \
+	}                                                                                                              \
+	static void name##_without(void)                                                                               \
+	{                                                                                                              \
+		u64 a = 0, c = 0, d = 0;                                                                               \
+                                                                                                                       \
+		__VA_ARGS__;                                                                                           \
+		__asm__ volatile("" : "+a"(a), "+c"(c), "+d"(d) : : "rbx", "memory");                                  \
+	}
 
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-}
-
-static void vmcall(void)
-{
-	u64 rax = VMCALL_UNKNOWN;
-
-	__asm__ volatile("vmcall" : "+a"(rax) : : "memory");
-}
-
-static void read_msr(void)
-{
-	(void)msr_read(MSR_APIC_BASE);
-}
-
-static void read_port(void)
-{
-	(void)port_in8(PIC_MASTER_DATA);
-}
-
-static void write_eoi(void)
-{
-	msr_write(MSR_X2APIC + APIC_EOI, 0);
-}
-
-static void write_deadline(void)
-{
-	msr_write(MSR_TSC_DEADLINE, UINT64_MAX);
-}
-
-static void read_ioapic(void)
-{
-	(void)*(volatile u32 *)(IOAPIC_AT + 0x10);
-}
-
-static void read_lapic(void)
-{
-	(void)*(volatile u32 *)(LAPIC_AT + APIC_ID * 16);
-}
+TRIP(cpuid_leaf, "cpuid", (void)0)
+TRIP(vmcall, "vmcall", a = VMCALL_UNKNOWN)
+TRIP(read_msr, "rdmsr", c = MSR_APIC_BASE)
+TRIP(read_port, "inb %%dx, %%al", d = PIC_MASTER_DATA)
+TRIP(write_eoi, "wrmsr", c = MSR_X2APIC + APIC_EOI)
+TRIP(write_deadline, "wrmsr", c = MSR_TSC_DEADLINE, a = d = UINT32_MAX)
+TRIP(read_ioapic, "movl (%%rdx), %%eax", d = IOAPIC_AT + 0x10)
+TRIP(read_lapic, "movl (%%rdx), %%eax", d = LAPIC_AT + APIC_ID * 16)
 
 static void on_self_ipi(struct frame *frame)
 {
@@ -105,7 +86,8 @@ static void read_page(void)
 	next_page += PAGE_SIZE;
 }
 
-static void measure(const char *name, void (*trip)(void), u32 rounds)
+/* The median of what `trip` takes; rounds that touch a page count if there was an exit. */
+static u64 median(void (*trip)(void), u32 rounds)
 {
 	u32 counted = 0;
 
@@ -113,14 +95,19 @@ static void measure(const char *name, void (*trip)(void), u32 rounds)
 		u64 begin = rdtsc();
 
 		trip();
-		ticks[counted] = rdtsc() - begin - overhead;
+		ticks[counted] = rdtsc() - begin;
 		counted += next_page == NULL || ticks[counted] > TOUCHED_ALREADY;
 	}
 	sort(ticks, counted);
-	if (!name)
-		overhead = ticks[counted / 2];
-	else if (counted)
-		say("bench %s %llu\n", name, ticks[counted / 2]);
+	return counted ? ticks[counted / 2] : 0;
+}
+
+static void measure(const char *name, void (*trip)(void), void (*without)(void))
+{
+	u64 all = median(trip, ROUNDS);
+
+	if (all)
+		say("bench %s %llu\n", name, all - median(without, ROUNDS));
 	else
 		say("bench: %s: no round trip seen\n", name);
 }
@@ -128,10 +115,15 @@ static void measure(const char *name, void (*trip)(void), u32 rounds)
 static void measure_pages(const char *name, void (*touch)(void), struct guest_region room)
 {
 	u64 pages = room.bytes / PAGE_SIZE;
+	u64 all, without = median(nothing, ROUNDS);
 
 	next_page = (volatile u8 *)room.base;
-	measure(name, touch, pages < ROUNDS ? (u32)pages : ROUNDS);
+	all = median(touch, pages < ROUNDS ? (u32)pages : ROUNDS);
 	next_page = NULL;
+	if (all)
+		say("bench %s %llu\n", name, all - without);
+	else
+		say("bench: %s: no page seen\n", name);
 }
 
 static void measure_memory(void)
@@ -149,16 +141,16 @@ void guest_main(void)
 {
 	static const struct {
 		const char *name;
-		void (*trip)(void);
+		void (*trip)(void), (*without)(void);
 	} trips[] = {
-		{ "cpuid", cpuid_leaf },
-		{ "vmcall", vmcall },
-		{ "rdmsr", read_msr },
-		{ "port_read", read_port },
-		{ "x2apic_eoi", write_eoi },
-		{ "tsc_deadline", write_deadline },
-		{ "ioapic_read", read_ioapic },
-		{ "self_ipi", self_ipi },
+		{ "cpuid", cpuid_leaf, cpuid_leaf_without },
+		{ "vmcall", vmcall, vmcall_without },
+		{ "rdmsr", read_msr, read_msr_without },
+		{ "port_read", read_port, read_port_without },
+		{ "x2apic_eoi", write_eoi, write_eoi_without },
+		{ "tsc_deadline", write_deadline, write_deadline_without },
+		{ "ioapic_read", read_ioapic, read_ioapic_without },
+		{ "self_ipi", self_ipi, nothing },
 	};
 
 	interrupt_on(VECTOR_IPI, on_self_ipi);
@@ -166,12 +158,11 @@ void guest_main(void)
 	if (!apic_x2())
 		die("bench needs x2APIC");
 	apic_write(APIC_LVT_TIMER, APIC_LVT_DEADLINE | VECTOR_TIMER);
-	measure(NULL, nothing, ROUNDS);
 	for (u32 i = 0; i < ARRAY_SIZE(trips); i++)
-		measure(trips[i].name, trips[i].trip, ROUNDS);
+		measure(trips[i].name, trips[i].trip, trips[i].without);
 	measure_memory();
 	interrupts_off();
 	apic_set_mode(false);
-	measure("lapic_read", read_lapic, ROUNDS);
+	measure("lapic_read", read_lapic, read_lapic_without);
 	say("bench: done\n");
 }
