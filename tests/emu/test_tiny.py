@@ -3,35 +3,8 @@
 
 import re
 
-import pytest
-from console import Console
-
 IMAGE = "build/tiny.img"
 MIB = 1 << 20
-STEP_LIMIT = 50_000  # instructions
-CRASHES = ["triple_fault", "idt_in_a_hole", "jump_into_a_hole", "stack_in_a_hole", "page_tables_in_a_hole", "string_store_into_a_hole",
-           "strange_instruction_on_a_device", "halt_without_interrupts", "spin_without_interrupts", "reset_by_cf9", "reset_by_8042",
-           "power_off"]
-
-
-@pytest.fixture(scope="module")
-def bochs():
-    with Console(IMAGE) as console:
-        console.done("vm start hello")  # what is made once stays
-        console.done("vm kill hello")
-        yield console
-
-
-@pytest.fixture
-def undisturbed(bochs):
-    """What a test starts it ends: all memory comes back and the audit is ok."""
-    before = bochs.free()
-    yield bochs
-    for vm in bochs.done("vm list")["vms"]:
-        if vm["state"] not in ("stopped", "failed"):
-            bochs.done(f"vm kill {vm['name']}")
-    bochs.wait_for("all memory is back", lambda: bochs.free() == before)
-    bochs.audit()
 
 
 def test_vt_x_is_on(bochs):
@@ -107,17 +80,6 @@ def test_wrong_orders_change_nothing(undisturbed):
     assert undisturbed.state("hello") == "running"
 
 
-@pytest.mark.parametrize("way", CRASHES)
-def test_a_guest_that_ends_badly_hurts_nobody_else(undisturbed, way):
-    undisturbed.done("vm start hello")
-    undisturbed.done("vm start crash")
-    undisturbed.wait_log("crash", "crash: ready")
-    undisturbed.send("crash", way)
-    undisturbed.wait_log("crash", f"crash: {way}")
-    undisturbed.send("hello", f"after {way}")
-    undisturbed.wait_log("hello", f"echo: after {way}")
-
-
 def test_registers_are_kept_while_others_run(undisturbed):
     for name in ("state1", "state2"):
         undisturbed.done(f"vm start {name}")
@@ -127,7 +89,5 @@ def test_registers_are_kept_while_others_run(undisturbed):
 
 
 def test_no_step_was_long(bochs):
-    """The last one: after all that the others did. One tick of the counter is one instruction here."""
-    cpus = bochs.done("cpu")
-    for cpu in cpus["cpus"]:
-        assert cpu["longest_step_ns"] * cpus["tsc_khz"] // 10**6 < STEP_LIMIT, cpu
+    """The last one: after all that the others did."""
+    bochs.check_steps()

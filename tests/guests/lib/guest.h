@@ -47,6 +47,7 @@ typedef void interrupt_handler(struct frame *frame);
 void interrupts_init(void); /* on every CPU */
 void interrupt_on(u8 vector, interrupt_handler *handler);
 void interrupt_gate(u8 vector, u64 entry); /* straight to this code, which ends with IRETQ; 0: the usual way again */
+void interrupt_gate_flags(u8 vector, u8 flags); /* added to its gate's type byte: who may call it */
 static inline void interrupts_enable(void)
 {
 	__asm__ volatile("sti" : : : "memory");
@@ -56,6 +57,24 @@ static inline void interrupts_enable(void)
 #define TRY_NOTHING UINT64_MAX
 u64 try_call(void (*function)(void *), void *argument);
 extern u64 try_error; /* the error code of the last one */
+
+/* ---- memory (pages.c) ---- */
+
+#define PAGE_PRESENT BIT(0)
+#define PAGE_WRITE BIT(1)
+#define PAGE_USER BIT(2)
+/* The 4 KiB entry of an address below 4 GiB (its 2 MiB page is split first); page_set writes it and flushes. */
+u64 *page_entry(u64 linear);
+void page_set(u64 linear, u64 entry);
+void pages_for_user(void); /* everything is user mode's too */
+u64 memory_end(void);      /* of the memory that holds us; behind it is a hole */
+u8 *fresh_pages(u32 count); /* one after the other, never touched since power-on */
+
+/* ---- user mode (user.c) ---- */
+
+void user_init(void);
+/* As try_call, at CPL 3. Interrupts must be off. */
+u64 user_call(void (*function)(void *), void *argument);
 
 /* ---- local APIC and IOAPIC (apic.c) ---- */
 
@@ -76,6 +95,7 @@ enum {
 	APIC_LVT_MASKED = 1 << 16,
 	APIC_LVT_DEADLINE = 2 << 17,
 	ICR_FIXED = 0x4000,
+	ICR_NMI = 0x4400,
 	ICR_INIT = 0x4500,
 	ICR_STARTUP = 0x4600,
 };

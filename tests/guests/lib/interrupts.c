@@ -59,6 +59,11 @@ void interrupt_gate(u8 vector, u64 entry)
 	idt[vector] = (struct gate){ (u16)at, CODE64, 0, GATE_PRESENT, (u16)(at >> 16), (u32)(at >> 32), 0 };
 }
 
+void interrupt_gate_flags(u8 vector, u8 flags)
+{
+	idt[vector].type |= flags;
+}
+
 void interrupts_init(void)
 {
 	struct table_pointer pointer = { sizeof(idt) - 1, (u64)idt };
