@@ -18,11 +18,12 @@
 #define KERNEL_BASE 0xffffffff80000000ULL
 
 enum {
-	BOOTINFO_VERSION = 1,
+	BOOTINFO_VERSION = 2,
 	BOOT_MAX_RANGES = 512,
 	BOOT_MAX_CPUS = 256,
 	BOOT_MAX_MODULES = 128,
 	BOOT_MAX_IOAPICS = 16,
+	BOOT_ISA_IRQS = 16,
 	BOOT_PATH_BYTES = 128,
 	BOOT_ENTROPY_BYTES = 256,
 };
@@ -56,6 +57,12 @@ struct boot_ioapic {
 	u32 pad;
 };
 
+/* Where an interrupt of the ISA bus arrives, by the MADT's overrides. */
+struct boot_isa_irq {
+	u32 gsi;   /* without an override its own number */
+	u32 flags; /* MPS INTI flags of the override, 0: conforms to the bus */
+};
+
 struct boot_module {
 	char path[BOOT_PATH_BYTES]; /* as the configuration names it */
 	u64 base;                   /* page-aligned */
@@ -84,13 +91,12 @@ struct bootinfo {
 	u64 cr3;
 	struct boot_framebuffer framebuffer;
 	u32 range_count, cpu_count, module_count, ioapic_count;
-	u32 isa_irq4_gsi;   /* COM1's interrupt after MADT overrides (default 4) */
-	u32 isa_irq4_flags; /* MPS INTI flags of that override, 0: conforms to the bus */
-	u32 entropy_bytes;  /* how many of entropy[] are filled */
-	u32 boot_has_8259;  /* MADT PCAT_COMPAT, 1 when there is no MADT */
+	u32 entropy_bytes; /* how many of entropy[] are filled */
+	u32 boot_has_8259; /* MADT PCAT_COMPAT, 1 when there is no MADT */
 	u8 entropy[BOOT_ENTROPY_BYTES];
 	struct boot_range ranges[BOOT_MAX_RANGES];
 	struct boot_cpu cpus[BOOT_MAX_CPUS];
 	struct boot_ioapic ioapics[BOOT_MAX_IOAPICS];
+	struct boot_isa_irq isa_irqs[BOOT_ISA_IRQS];
 	struct boot_module modules[BOOT_MAX_MODULES]; /* [0] is \aerostat\aerostat.conf */
 };

@@ -75,7 +75,8 @@ void cpus_find(void)
 	struct bootinfo *info = boot.info;
 	const struct acpi_header *madt = NULL;
 
-	info->isa_irq4_gsi = 4;
+	for (u32 i = 0; i < BOOT_ISA_IRQS; i++)
+		info->isa_irqs[i] = (struct boot_isa_irq){ .gsi = i };
 	info->boot_has_8259 = 1;
 	cpu_add(own_apic_id());
 	info->cpus[0].flags = 1;

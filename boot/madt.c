@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The MADT: CPUs that firmware enabled, IOAPICs, where COM1's interrupt goes. ACPI 6.5, 5.2.12. */
+/* The MADT: CPUs that firmware enabled, IOAPICs, where the ISA bus's interrupts go. ACPI 6.5, 5.2.12. */
 #include "boot/boot.h"
 #include "kernel/lib/check.h"
 #include <string.h>
@@ -10,7 +10,6 @@ enum {
 	PCAT_COMPAT = 1,
 	CPU_ENABLED = 1, /* "online capable" only means that one may be plugged in later */
 	ISA_BUS = 0,
-	COM1_IRQ = 4,
 };
 
 static u32 read32(const u8 *from)
@@ -44,10 +43,9 @@ static void ioapic(const u8 *entry)
 
 static void source_override(const u8 *entry)
 {
-	if (entry[2] != ISA_BUS || entry[3] != COM1_IRQ)
-		return;
-	boot.info->isa_irq4_gsi = read32(entry + 4);
-	boot.info->isa_irq4_flags = (u32)(entry[8] | entry[9] << 8);
+	if (entry[2] == ISA_BUS && entry[3] < BOOT_ISA_IRQS)
+		boot.info->isa_irqs[entry[3]] =
+			(struct boot_isa_irq){ .gsi = read32(entry + 4), .flags = (u32)(entry[8] | entry[9] << 8) };
 }
 
 static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The start of the machine: one ordered list, printed as it runs.  No other code runs before its row. */
-#include "drivers/uart.h"
+#include "kernel/console.h"
 #include "kernel/core/boot.h"
 #include "kernel/core/cpus.h"
 #include "kernel/core/log.h"
@@ -30,7 +30,7 @@
 #include "vmx/vmx.h"
 #include <string.h>
 
-enum { COM1 = 0x3f8, WHY_BYTES = 200 };
+enum { WHY_BYTES = 200 };
 
 NORETURN void kernel_main(const struct bootinfo *from);
 
@@ -174,15 +174,6 @@ static void start_shell(void)
 	shell_start(config.host.startup);
 }
 
-/* Output has been polled until here; from now on the scheduler lets interrupts in. */
-static void start_console_interrupts(void)
-{
-	irq_set_handler(IRQ_UART, uart_interrupt);
-	if (!ioapic_route(bootinfo.isa_irq4_gsi, bootinfo.isa_irq4_flags, IRQ_UART, apic_id()))
-		log_line("console: no IOAPIC has input %u: it can only be watched", bootinfo.isa_irq4_gsi);
-	uart_listen();
-}
-
 /* ---- the list ---- */
 
 static const struct {
@@ -194,6 +185,7 @@ static const struct {
 	{ "traps", start_traps },              /* needs mapped stacks; from here a fault says where */
 	{ "symbols", start_symbols },
 	{ "acpi", machine_init },
+	{ "console", console_find },           /* as early as ACPI says where: lines came out of COM1 so far */
 	{ "random", start_random },            /* before mm/ and guests draw secrets */
 	{ "memory", memory_init },
 	{ "interrupts", start_interrupts },
@@ -207,7 +199,7 @@ static const struct {
 	{ "configuration", start_config },
 	{ "vms", start_vms },
 	{ "shell", start_shell },
-	{ "console's interrupts", start_console_interrupts },
+	{ "console's interrupts", console_listen },
 };
 
 NORETURN static void run_cpu(void)
@@ -221,7 +213,7 @@ void kernel_main(const struct bootinfo *from)
 	features_seed_guard(from->entropy, sizeof(from->entropy));
 	cpu_boot_early();
 	boot_adopt(from);
-	uart_init(COM1);
+	console_begin();
 	log_line("aerostat %s", AEROSTAT_VERSION);
 	step_begin(NULL);
 	for (u32 i = 0; i < ARRAY_SIZE(starts); i++) {

@@ -39,6 +39,8 @@ class Options:
     serial: str = "stdio"  # stdio (a socket that connect() opens), tcp:PORT, file:PATH
     usb: bool = False
     log: str = ""
+    com: int = 1  # QEMU: which serial port is that one
+    acpi_tables: tuple = ()  # QEMU: files of tables that firmware has besides its own
 
 
 def nested_kvm():
@@ -107,7 +109,9 @@ def qemu_command(options, folder, image, serial, log):
             "-m", str(options.memory), "-drive", f"if=pflash,format=raw,readonly=on,file={QEMU_FIRMWARE}",
             "-drive", f"if=pflash,format=raw,file={folder / 'variables.fd'}",
             "-drive", f"if=none,id=disk,format=raw,file={image}", "-device", *disk.split(),
-            "-display", "none", "-monitor", f"unix:{folder / 'monitor'},server=on,wait=off", "-nic", "none", "-serial", port,
+            "-display", "none", "-monitor", f"unix:{folder / 'monitor'},server=on,wait=off", "-nic", "none",
+            *["-serial", "null"] * (options.com - 1), "-serial", port,
+            *[argument for table in options.acpi_tables for argument in ("-acpitable", f"file={table}")],
             "-debugcon", f"file:{folder / 'debugcon'}", "-D", log, "-d", "guest_errors"]
 
 

@@ -28,4 +28,6 @@ void machine_init(void)
 	else
 		log_line("acpi: PM timer port 0x%x, power off %s, reset %s", machine_acpi.pm_timer_port,
 			 machine_acpi.s5 ? "by S5" : "unknown", machine_acpi.reset.address ? "by register" : "without register");
+	if (machine_acpi.damaged)
+		log_line("acpi: %u damaged tables are passed over", machine_acpi.damaged);
 }

@@ -67,7 +67,13 @@ void wire_attach(const struct wire_port *to)
 {
 	CHECK(to->send != NULL && to->want != NULL && to->idle != NULL);
 	lock_acquire(&lock);
+	CHECK(out_end - out_begin <= WIRE_OUT_BYTES);
 	port = to;
+	out_begin = out_end > WIRE_OUT_BYTES ? out_end - WIRE_OUT_BYTES : 0;
+	if (interrupts_serve)
+		send_and_ask();
+	else
+		send_all();
 	lock_release(&lock);
 }
 

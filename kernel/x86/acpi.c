@@ -32,11 +32,26 @@ enum {
 	FLAG_RESET = 1 << 10,
 
 	HPET_ADDRESS = 40,
-	SPCR_TYPE = 36,
-	SPCR_ADDRESS = 40,
-	SPCR_TYPE_16550_SUBSET = 1,
 
-	REGISTER_ADDRESS = 4, /* in a generic address structure */
+	SPCR_TYPE = 36,
+	SPCR_BASE = 40,
+	SPCR_INTERRUPT_KINDS = 52,
+	SPCR_ISA_IRQ = 53,
+	SPCR_GSI = 54,
+	SPCR_BAUD = 58,
+	SPCR_CLOCK = 76,
+	SPCR_EXACT_BAUD = 80,
+	SPCR_LEAST_BYTES = 76, /* what follows came with later revisions */
+	SPCR_HAS_ISA_IRQ = 1,
+	SPCR_HAS_GSI = 2,
+	ISA_IRQS = 16,
+	CLOCK_HZ = 1843200,    /* a PC's, where the table does not say */
+	SERIAL_REGISTERS = 8,
+	MEMORY_BITS = 36,      /* physical address bits that every processor with EPT has */
+
+	REGISTER_BITS = 1, /* in a generic address structure */
+	REGISTER_ACCESS = 3,
+	REGISTER_ADDRESS = 4,
 
 	AML_ZERO = 0x00,
 	AML_ONE = 0x01,
@@ -193,11 +208,88 @@ static void read_hpet(struct acpi *acpi, const struct table *hpet)
 		acpi->hpet_base = base.address;
 }
 
+/* ---- SPCR: Microsoft's "Serial Port Console Redirection Table" 1.10; the interface types are DBG2's ---- */
+
+/* How wide an access and how far apart registers are: of several readings that are about, the one that also suits sloppy tables. */
+static bool read_spcr_layout(struct acpi_serial *serial, const struct table *spcr)
+{
+	static const u8 access_bytes[] = { 1, 1, 2, 4 };
+	u64 access = get(spcr, SPCR_BASE + REGISTER_ACCESS, 1);
+	u64 bits = get(spcr, SPCR_BASE + REGISTER_BITS, 1);
+
+	if (access >= ARRAY_SIZE(access_bytes) || (bits != 0 && bits != 8 && bits != 16 && bits != 32))
+		return false;
+	serial->access_bytes = access_bytes[access];
+	serial->stride = (u8)max_u64(bits / 8, serial->access_bytes);
+	return serial->base.address % serial->access_bytes == 0;
+}
+
+static void read_spcr_interrupt(struct acpi_serial *serial, const struct table *spcr)
+{
+	u64 kinds = get(spcr, SPCR_INTERRUPT_KINDS, 1);
+	u64 irq = get(spcr, SPCR_ISA_IRQ, 1);
+
+	serial->has_gsi = kinds & SPCR_HAS_GSI;
+	serial->has_isa_irq = !serial->has_gsi && (kinds & SPCR_HAS_ISA_IRQ) && irq < ISA_IRQS;
+	serial->interrupt = (u32)(serial->has_gsi ? get(spcr, SPCR_GSI, 4) : irq);
+}
+
+static void read_spcr_speed(struct acpi_serial *serial, const struct table *spcr)
+{
+	static const u32 bauds[] = { [3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200 };
+	u64 code = get(spcr, SPCR_BAUD, 1);
+
+	serial->baud = (u32)get(spcr, SPCR_EXACT_BAUD, 4);
+	if (serial->baud == 0 && code < ARRAY_SIZE(bauds))
+		serial->baud = bauds[code];
+	serial->clock_hz = (u32)get(spcr, SPCR_CLOCK, 4);
+	if (serial->clock_hz == 0)
+		serial->clock_hz = CLOCK_HZ;
+}
+
+static bool is_16550(u64 type)
+{
+	static const u8 types[] = { 0x00, 0x01, 0x12 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(types); i++)
+		if (type == types[i])
+			return true;
+	return false;
+}
+
+/* Its address is looked at here as a number; whether something else is there, its user must know. */
+static const char *spcr_trouble(struct acpi_serial *serial, const struct table *spcr)
+{
+	if (spcr->length < SPCR_LEAST_BYTES)
+		return "the table is too short";
+	if (!is_16550(get(spcr, SPCR_TYPE, 1)))
+		return "its port is no 16550";
+	if (serial->base.space != ACPI_PORT && serial->base.space != ACPI_MEMORY)
+		return "its port is neither an I/O port nor memory";
+	if (serial->base.space == ACPI_PORT)
+		return serial->base.address > UINT16_MAX - (SERIAL_REGISTERS - 1) ? "its I/O port does not exist" : NULL;
+	if (!read_spcr_layout(serial, spcr))
+		return "its registers are laid out in an unknown way";
+	return serial->base.address >= BIT(MEMORY_BITS) ? "its address does not exist" : NULL;
+}
+
 static void read_spcr(struct acpi *acpi, const struct table *spcr)
 {
-	if (get(spcr, SPCR_TYPE, 1) <= SPCR_TYPE_16550_SUBSET)
-		acpi->console = get_register(spcr, SPCR_ADDRESS);
+	struct acpi_serial *serial = &acpi->serial;
+	struct acpi_register base = get_register(spcr, SPCR_BASE);
+
+	memset(serial, 0, sizeof(*serial));
+	if (base.address == 0 && spcr->length >= SPCR_LEAST_BYTES)
+		return; /* firmware's console is switched off */
+	serial->base = base;
+	read_spcr_interrupt(serial, spcr);
+	read_spcr_speed(serial, spcr);
+	serial->trouble = spcr_trouble(serial, spcr);
+	if (serial->trouble)
+		serial->base.address = 0;
 }
+
+/* ---- the list of tables ---- */
 
 static const struct {
 	const char *signature;
@@ -216,6 +308,7 @@ static void read_list(struct acpi *acpi, const struct table *list, u32 entry_byt
 	for (u32 i = 0; i < count && i < TABLES_MAX; i++) {
 		struct table table = open_table(get(list, HEADER_BYTES + i * entry_bytes, entry_bytes));
 
+		acpi->damaged += !table.bytes;
 		for (u32 j = 0; j < ARRAY_SIZE(readers); j++)
 			if (is_named(&table, readers[j].signature))
 				readers[j].read(acpi, &table);

@@ -13,8 +13,20 @@ struct acpi_register {
 	u64 address;  /* 0: there is none */
 };
 
+/* The 16550 that firmware speaks on (SPCR). */
+struct acpi_serial {
+	const char *trouble;       /* why what firmware names is no use to us; NULL: nothing is wrong */
+	struct acpi_register base; /* a port or memory; address 0: firmware names none */
+	u8 access_bytes, stride;   /* of its registers in memory: how wide, how far apart */
+	bool has_isa_irq, has_gsi; /* how its interrupt is named; neither: it has none */
+	u32 interrupt;
+	u32 baud;                  /* 0: it stays as firmware has set it */
+	u32 clock_hz;
+};
+
 struct acpi {
 	bool found;
+	u32 damaged; /* tables that were passed over: their length or checksum is wrong */
 	u16 pm_timer_port; /* 0: none */
 	bool pm_timer_wide;
 	u64 hpet_base;     /* 0: none */
@@ -28,7 +40,7 @@ struct acpi {
 
 	struct acpi_register reset;
 	u8 reset_value;
-	struct acpi_register console; /* SPCR's 16550 */
+	struct acpi_serial serial;
 };
 
 /* Read all tables that hang on the root at physical address `rsdp` (0: none). */

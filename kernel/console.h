@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Start list: which devices carry the console. */
+#pragma once
+
+/* COM1, from the first line on: nothing is known of the machine yet. */
+void console_begin(void);
+/* ACPI's tables are read: the serial port that firmware names, with all that was said so far. */
+void console_find(void);
+/* Take input: interrupts can come. */
+void console_listen(void);
