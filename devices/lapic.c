@@ -10,8 +10,10 @@ static u32 index_of(const struct pc *pc, const struct lapic *lapic)
 	return (u32)(lapic - pc->lapic);
 }
 
+/* Each interrupt asks several times. */
 static int highest(const u64 *words)
 {
+#pragma GCC unroll 4
 	for (int i = LAPIC_WORDS - 1; i >= 0; i--) {
 		u64 word = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
 

@@ -87,7 +87,7 @@ static u64 next_deadline(const struct pc *pc, u32 vcpu)
  * may pass each other.  Whoever sees that the truth has moved since it told tells again, so the last word is the truth.  A guest
  * that moves its own deadlines without pause may get one late.
  */
-void pc_announce(struct pc *pc, u32 vcpu)
+static __attribute__((noinline)) void tell(struct pc *pc, u32 vcpu)
 {
 	u64 *told = &pc->lapic[vcpu].told;
 
@@ -99,6 +99,13 @@ void pc_announce(struct pc *pc, u32 vcpu)
 		if (next_deadline(pc, vcpu) == next)
 			return;
 	}
+}
+
+/* What is told already needs no word: if the truth moves now, who moves it announces that. */
+void pc_announce(struct pc *pc, u32 vcpu)
+{
+	if (__atomic_load_n(&pc->lapic[vcpu].told, __ATOMIC_SEQ_CST) != next_deadline(pc, vcpu))
+		tell(pc, vcpu);
 }
 
 void pc_chipset_timers_moved(struct pc *pc)

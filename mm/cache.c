@@ -22,7 +22,7 @@ void cache_init(void)
 
 static struct cache *cache_self(void)
 {
-	u32 cpu = lock_cpu_self()->id;
+	u32 cpu = lock_cpu_id();
 	u32 seen = __atomic_load_n(&users, __ATOMIC_RELAXED);
 
 	CHECK(cpu < CACHE_CPUS);

@@ -2,21 +2,12 @@
 #include "mm/pmap.h"
 #include "mm/zone.h"
 
-enum { BORDER = 1 << (32 - PAGE_SHIFT) }; /* memory goes on at 4 GiB */
-
 /* ---- places ---- */
-
-bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn)
-{
-	if (ppn.n < vm->low_pages)
-		return true;
-	return ppn.n >= BORDER && ppn.n - BORDER < vm->max_pages - vm->low_pages;
-}
 
 /* Number of the page in the VM's memory, as if there were no hole. */
 static u32 linear(const struct mm_vm *vm, ppn_t ppn)
 {
-	return ppn.n < vm->low_pages ? ppn.n : ppn.n - BORDER + vm->low_pages;
+	return ppn.n < vm->low_pages ? ppn.n : ppn.n - PMAP_BORDER + vm->low_pages;
 }
 
 u32 pmap_block_count(const struct mm_vm *vm)
@@ -28,7 +19,7 @@ ppn_t pmap_block_ppn(const struct mm_vm *vm, u32 number)
 {
 	u32 first = number * LARGE_PAGES;
 
-	return (ppn_t){ first < vm->low_pages ? first : first - vm->low_pages + BORDER };
+	return (ppn_t){ first < vm->low_pages ? first : first - vm->low_pages + PMAP_BORDER };
 }
 
 u32 pmap_block_pages(const struct mm_vm *vm, u32 number)
@@ -89,17 +80,13 @@ bool pmap_look(const struct mm_vm *vm, ppn_t ppn, struct page *page)
 	return place(vm, ppn, page);
 }
 
-err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page)
+err_t pmap_make(struct mm_vm *vm, ppn_t ppn, struct page *page)
 {
 	u32 number = linear(vm, ppn) / LARGE_PAGES;
 
-	ASSERT(lock_is_mine(vm->lock));
-	if (!fill_in(vm, &vm->directories[number / DIRECTORY_BLOCKS]))
+	if (!fill_in(vm, &vm->directories[number / DIRECTORY_BLOCKS]) || !fill_in(vm, &pmap_block(vm, number)->entries))
 		return E_NO_MEMORY;
-	page->block = pmap_block(vm, number);
-	if (!fill_in(vm, &page->block->entries))
-		return E_NO_MEMORY;
-	return place(vm, ppn, page) ? OK : E_NO_MEMORY;
+	return pmap_look(vm, ppn, page) ? OK : E_NO_MEMORY;
 }
 
 /* ---- changes: one place where an entry and the counters that follow from it are written ---- */

@@ -16,8 +16,15 @@ struct page {
 	u32 index;  /* in its block */
 };
 
+enum { PMAP_BORDER = 1 << (32 - PAGE_SHIFT) }; /* memory goes on at 4 GiB */
+
 /* Is this page memory? (a hole and everything above memory is the devices'.) */
-bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn);
+static inline bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn)
+{
+	if (ppn.n < vm->low_pages)
+		return true;
+	return ppn.n >= PMAP_BORDER && ppn.n - PMAP_BORDER < vm->max_pages - vm->low_pages;
+}
 
 /* Blocks are numbered without the hole. */
 u32 pmap_block_count(const struct mm_vm *vm);
@@ -30,8 +37,13 @@ u64 *pmap_entries(const struct block *block);
 
 /* Find a page that is memory, if its directory and entries exist. */
 bool pmap_look(const struct mm_vm *vm, ppn_t ppn, struct page *page);
-/* Find a page that is memory; make its directory and entries if need be (E_NO_MEMORY: nothing changed). */
-err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page);
+/* The same, making its directory and entries (E_NO_MEMORY: nothing changed). */
+err_t pmap_make(struct mm_vm *vm, ppn_t ppn, struct page *page);
+/* Find a page that is memory, whether it was ever touched or not. */
+static inline err_t pmap_find(struct mm_vm *vm, ppn_t ppn, struct page *page)
+{
+	return __builtin_expect(pmap_look(vm, ppn, page), 1) ? OK : pmap_make(vm, ppn, page);
+}
 
 static inline u64 page_entry(const struct page *page)
 {

@@ -31,7 +31,7 @@ static err_t give_frame(struct mm_vm *vm, struct page *page)
 	return OK;
 }
 
-/* ---- one action a state ---- */
+/* ---- one action a state, where the ceiling refuses the access ---- */
 
 /* The zero frame leaves the page: nobody may see the new frame while another CPU could still see the old one. */
 static err_t leave_zero(struct mm_vm *vm, struct page *page)
@@ -55,17 +55,16 @@ static err_t on_empty(struct mm_vm *vm, struct page *page, enum mm_access access
 
 		return error ? error : give_frame(vm, page);
 	}
-	if (!zero)
-		pmap_name_zero(vm, page);
-	else if (entry_ceiling(page_entry(page)) < CEILING_READ)
+	if (zero)
 		pmap_raise(vm, page, access);
+	else
+		pmap_name_zero(vm, page);
 	return OK;
 }
 
 static err_t on_private(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
-	if (entry_ceiling(page_entry(page)) < ceiling_for(access))
-		pmap_raise(vm, page, access);
+	pmap_raise(vm, page, access);
 	return OK;
 }
 
@@ -113,15 +112,22 @@ static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_acc
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 
-err_t resolve_page(struct mm_vm *vm, struct page *page, enum mm_access access)
+static err_t allow(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
 	enum page_state state = entry_state(page_entry(page));
 
 	CHECK(state < PAGE_STATES);
-	err_t error = actions[state](vm, page, access);
+	return actions[state](vm, page, access);
+}
 
-	if (error)
-		return error;
+err_t resolve_page(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	if (entry_ceiling(page_entry(page)) < ceiling_for(access)) {
+		err_t error = allow(vm, page, access);
+
+		if (error)
+			return error;
+	}
 	pmap_note(page, access == MM_WRITE ? ENTRY_HISTORY : ENTRY_TOUCHED);
 	ASSERT(entry_ceiling(page_entry(page)) >= ceiling_for(access));
 	return OK;

@@ -19,11 +19,6 @@ static struct descriptors descriptors[MAX_CPUS];
 
 extern u8 boot_stack_top[];
 
-struct lock_cpu *lock_cpu_self(void)
-{
-	return &cpu_self()->locks;
-}
-
 struct cpu *cpu_get(u32 index)
 {
 	CHECK(index < cpu_count);
@@ -36,7 +31,7 @@ struct cpu *cpu_prepare(u32 index, u32 apic_id, u64 stack_top)
 	struct cpu *cpu = &cpus[index];
 
 	*cpu = (struct cpu){ .self = cpu, .index = index, .apic_id = apic_id, .stack_top = stack_top };
-	cpu->locks.id = index;
+	cpu->locks.owner = index + 1;
 	return cpu;
 }
 

@@ -8,12 +8,13 @@ enum { MAX_CPUS = 256 };
 
 struct cpu {
 	struct cpu *self; /* gs:0 */
+	struct lock_cpu locks;
 	u32 index;        /* 0 is the boot CPU; dense */
 	u32 apic_id;
-	struct lock_cpu locks;
 	u64 stack_top; /* the one kernel stack, guard page below */
 	bool online;
 };
+_Static_assert(offsetof(struct cpu, locks) == LOCK_CPU_AT, "where kernel/lib looks");
 
 static inline struct cpu *cpu_self(void)
 {

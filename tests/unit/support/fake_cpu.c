@@ -6,16 +6,11 @@
 u32 cpu_count = 1;
 u32 fake_kicks[MAX_CPUS];
 u64 fake_msr;
-static _Thread_local struct lock_cpu self;
-
-struct lock_cpu *lock_cpu_self(void)
-{
-	return &self;
-}
+_Thread_local u32 fake_cpu_owner = 1, fake_cpu_held;
 
 u32 cpu_index(void)
 {
-	return self.id;
+	return fake_cpu_owner - 1;
 }
 
 struct cpu *cpu_get(u32 index)
@@ -28,7 +23,7 @@ struct cpu *cpu_get(u32 index)
 
 void fake_cpu_set(u32 index)
 {
-	self.id = index;
+	fake_cpu_owner = index + 1;
 }
 
 void cpu_kick(u32 index)

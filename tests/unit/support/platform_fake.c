@@ -90,8 +90,8 @@ static u64 machine_epoch;
 
 static struct fake_cpu *self(void)
 {
-	CHECK(lock_cpu_self()->id < FAKE_CPUS);
-	return &cpus[lock_cpu_self()->id];
+	CHECK(lock_cpu_id() < FAKE_CPUS);
+	return &cpus[lock_cpu_id()];
 }
 
 static u64 load(const u64 *word)
@@ -415,7 +415,7 @@ void fake_reset(u64 seed, bool accessed_dirty_flags)
 	settle_one_in = 1;
 	fake_fills = fake_large_fills = fake_narrows = fake_work_wanted = 0;
 	fake_cpu_set(0);
-	lock_cpu_self()->held = 0;
+	fake_cpu_held = 0;
 }
 
 void fake_small_machine(void)
@@ -649,7 +649,7 @@ void fake_drop_all(u32 slot)
 
 void fake_end_steps(void)
 {
-	u32 was = lock_cpu_self()->id;
+	u32 was = lock_cpu_id();
 
 	for (u32 cpu = 0; cpu < FAKE_CPUS; cpu++) {
 		fake_cpu_set(cpu);
