@@ -6,7 +6,6 @@
 #include "boot/boot.h"
 #include "kernel/lib/check.h"
 
-#define MP_SERVICES_GUID { 0x3fdda605, 0xa76e, 0x4f46, { 0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 } }
 #define IOAPIC_USUAL_BASE 0xfec00000ULL
 
 enum { MP_ENABLED = 2, MP_HEALTHY = 4, IOAPIC_SELECT = 0, IOAPIC_WINDOW = 0x10, IOAPIC_VERSION = 1 };
@@ -43,7 +42,7 @@ void cpu_add(u32 apic_id)
 
 static void ask_firmware(void)
 {
-	EFI_GUID guid = MP_SERVICES_GUID;
+	EFI_GUID guid = { 0x3fdda605, 0xa76e, 0x4f46, { 0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 } };
 	struct mp_services *mp;
 	UINTN processors, enabled;
 
@@ -53,7 +52,8 @@ static void ask_firmware(void)
 	for (UINTN i = 0; i < processors && i < BOOT_MAX_CPUS; i++) {
 		struct mp_processor processor;
 
-		if (mp->info(mp, i, &processor) == EFI_SUCCESS && (processor.status & MP_ENABLED) && (processor.status & MP_HEALTHY))
+		if (mp->info(mp, i, &processor) == EFI_SUCCESS && (processor.status & MP_ENABLED) &&
+		    (processor.status & MP_HEALTHY))
 			cpu_add((u32)processor.apic_id);
 	}
 }

@@ -9,10 +9,12 @@ void framebuffer_find(void)
 	EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics;
 	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
 
-	if (boot.services->LocateProtocol(&guid, NULL, (void **)&graphics) != EFI_SUCCESS || !graphics->Mode || !graphics->Mode->Info)
+	if (boot.services->LocateProtocol(&guid, NULL, (void **)&graphics) != EFI_SUCCESS || !graphics->Mode ||
+	    !graphics->Mode->Info)
 		return;
 	mode = graphics->Mode->Info;
-	if (mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor && mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor)
+	if (mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor &&
+	    mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor)
 		return;
 	if (mode->PixelsPerScanLine < mode->HorizontalResolution || mode->VerticalResolution == 0)
 		return;

@@ -11,17 +11,17 @@ enum { KINDS = BOOT_MEMORY_RESERVED + 1 };
 
 /* By EFI_MEMORY_TYPE; what the table does not name is reserved. Our own allocations are loader data below a claim. */
 static const u8 kind_of_type[] = {
-	[0] = BOOT_MEMORY_RESERVED,       /* EfiReservedMemoryType */
-	[1] = BOOT_MEMORY_BOOT_SERVICES,  /* EfiLoaderCode */
-	[2] = BOOT_MEMORY_BOOT_SERVICES,  /* EfiLoaderData */
-	[3] = BOOT_MEMORY_BOOT_SERVICES,  /* EfiBootServicesCode */
-	[4] = BOOT_MEMORY_BOOT_SERVICES,  /* EfiBootServicesData */
-	[5] = BOOT_MEMORY_RUNTIME,        /* EfiRuntimeServicesCode */
-	[6] = BOOT_MEMORY_RUNTIME,        /* EfiRuntimeServicesData */
-	[7] = BOOT_MEMORY_FREE,           /* EfiConventionalMemory */
-	[8] = BOOT_MEMORY_RESERVED,       /* EfiUnusableMemory */
-	[9] = BOOT_MEMORY_ACPI,           /* EfiACPIReclaimMemory */
-	[10] = BOOT_MEMORY_ACPI,          /* EfiACPIMemoryNVS */
+	[0] = BOOT_MEMORY_RESERVED,      /* EfiReservedMemoryType */
+	[1] = BOOT_MEMORY_BOOT_SERVICES, /* EfiLoaderCode */
+	[2] = BOOT_MEMORY_BOOT_SERVICES, /* EfiLoaderData */
+	[3] = BOOT_MEMORY_BOOT_SERVICES, /* EfiBootServicesCode */
+	[4] = BOOT_MEMORY_BOOT_SERVICES, /* EfiBootServicesData */
+	[5] = BOOT_MEMORY_RUNTIME,       /* EfiRuntimeServicesCode */
+	[6] = BOOT_MEMORY_RUNTIME,       /* EfiRuntimeServicesData */
+	[7] = BOOT_MEMORY_FREE,          /* EfiConventionalMemory */
+	[8] = BOOT_MEMORY_RESERVED,      /* EfiUnusableMemory */
+	[9] = BOOT_MEMORY_ACPI,          /* EfiACPIReclaimMemory */
+	[10] = BOOT_MEMORY_ACPI,         /* EfiACPIMemoryNVS */
 };
 
 static u32 kind_of(const struct memmap_descriptor *descriptor)

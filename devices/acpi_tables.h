@@ -57,8 +57,8 @@ struct acpi_fadt {
 	u16 arm_flags;
 	u8 minor;
 	u64 x_facs, x_dsdt;
-	struct acpi_address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0,
-		x_gpe1, sleep_control, sleep_status;
+	struct acpi_address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0, x_gpe1,
+		sleep_control, sleep_status;
 	char hypervisor[8];
 } __attribute__((packed));
 

@@ -30,7 +30,8 @@ static const char *deadlines_audit(struct pc *pc)
 const char *pc_audit(struct pc *pc)
 {
 	static const char *(*const audits[])(struct pc *) = {
-		pic_audit, ioapic_audit, pit_audit, rtc_audit, pc_uart_audit, pc_pci_audit, pm_audit, lines_audit, deadlines_audit,
+		pic_audit,    ioapic_audit, pit_audit,   rtc_audit,       pc_uart_audit,
+		pc_pci_audit, pm_audit,     lines_audit, deadlines_audit,
 	};
 	const char *broken = NULL;
 

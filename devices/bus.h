@@ -16,24 +16,24 @@ enum pc_power { PC_POWER_OFF, PC_POWER_RESET };
 
 /* What the PC asks of whoever runs it. Called with or without the PC's lock held: must only note and wake. */
 struct bus_host {
-	u64 (*tsc)(void *vm);                            /* the VM's TSC now */
-	void (*deadline)(void *vm, u32 vcpu, u64 tsc);   /* earliest time at which pc_timers(vcpu) wants to be called; 0: never */
-	void (*interrupt)(void *vm, u32 vcpu);           /* pc_interrupt_pending(vcpu) may have become true */
+	u64 (*tsc)(void *vm);                          /* the VM's TSC now */
+	void (*deadline)(void *vm, u32 vcpu, u64 tsc); /* earliest time at which pc_timers(vcpu) wants to be called; 0: never */
+	void (*interrupt)(void *vm, u32 vcpu);         /* pc_interrupt_pending(vcpu) may have become true */
 	void (*nmi)(void *vm, u32 vcpu);
 	void (*init)(void *vm, u32 vcpu);
 	void (*sipi)(void *vm, u32 vcpu, u8 vector);
-	void (*console_put)(void *vm, u8 byte);          /* the guest's UART sent a byte */
-	bool (*console_take)(void *vm, u8 *byte);        /* the guest's UART has room: is there input? */
-	void (*power)(void *vm, enum pc_power what);     /* the guest asked for it */
+	void (*console_put)(void *vm, u8 byte);      /* the guest's UART sent a byte */
+	bool (*console_take)(void *vm, u8 *byte);    /* the guest's UART has room: is there input? */
+	void (*power)(void *vm, enum pc_power what); /* the guest asked for it */
 };
 
 struct pc_config {
 	void *vm; /* handed back to bus_host */
 	const struct bus_host *host;
 	u32 vcpus;
-	u64 tsc_khz;         /* as given to the guest */
-	u64 memory_bytes;    /* total guest memory; below PC_LOW_MEMORY_END contiguous from 0, the rest from 4 GiB */
-	u64 rtc_unix_seconds;/* wall clock at VM TSC 0 */
+	u64 tsc_khz;          /* as given to the guest */
+	u64 memory_bytes;     /* total guest memory; below PC_LOW_MEMORY_END contiguous from 0, the rest from 4 GiB */
+	u64 rtc_unix_seconds; /* wall clock at VM TSC 0 */
 };
 
 enum {
@@ -70,8 +70,8 @@ int pc_interrupt_ack(struct pc *pc, u32 vcpu);
 /* Run timers that are due at vm TSC `now`; the host calls it at or after the deadline it was given. */
 void pc_timers(struct pc *pc, u32 vcpu, u64 now);
 
-void pc_power_button(struct pc *pc);  /* ACPI */
-void pc_console_input(struct pc *pc); /* console_take has bytes again */
+void pc_power_button(struct pc *pc);                         /* ACPI */
+void pc_console_input(struct pc *pc);                        /* console_take has bytes again */
 void pc_set_lapic_state(struct pc *pc, u32 vcpu, bool init); /* INIT reached vcpu: its LAPIC goes to reset state */
 
 /* Every invariant of the devices: NULL, or what is broken. Takes the lock; exact only while no vCPU is inside a pc_ function. */

@@ -33,9 +33,9 @@ enum lapic_timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
 /* 256 bits each; the top one first wins. */
 struct lapic {
 	u64 irr[LAPIC_WORDS], isr[LAPIC_WORDS], tmr[LAPIC_WORDS];
-	u64 deadline;  /* of the timer, VM TSC; PC_NEVER: not armed */
-	u64 told;      /* what the host was told last for this vCPU */
-	u64 base;      /* IA32_APIC_BASE */
+	u64 deadline; /* of the timer, VM TSC; PC_NEVER: not armed */
+	u64 told;     /* what the host was told last for this vCPU */
+	u64 base;     /* IA32_APIC_BASE */
 	u32 id;
 	u32 tpr, svr, ldr, dfr;
 	u32 esr, esr_pending;
@@ -47,10 +47,10 @@ struct lapic {
 struct lapic_message {
 	u32 dest;
 	u8 vector;
-	u8 mode;       /* enum lapic_mode */
+	u8 mode; /* enum lapic_mode */
 	bool logical;
-	bool level;    /* trigger mode: ends with an EOI to the IOAPIC */
-	bool wide;     /* dest is an x2APIC's 32 bits, else an xAPIC's (or IOAPIC's) 8 */
+	bool level; /* trigger mode: ends with an EOI to the IOAPIC */
+	bool wide;  /* dest is an x2APIC's 32 bits, else an xAPIC's (or IOAPIC's) 8 */
 };
 
 /* To the state after power-on, or after INIT (which leaves the mode and the base alone). */

@@ -8,16 +8,16 @@
 enum { VERSION_VALUE = 0x14 | (LVT_COUNT - 1) << 16 };
 
 enum reg_flags {
-	R = 1,          /* readable */
-	W = 2,          /* writable */
-	XAPIC = 4,      /* by memory only */
-	X2APIC = 8,     /* by MSR only */
+	R = 1,      /* readable */
+	W = 2,      /* writable */
+	XAPIC = 4,  /* by memory only */
+	X2APIC = 8, /* by MSR only */
 };
 
 struct lapic_reg {
 	u32 flags;
-	u32 bits;       /* writable; others are reserved */
-	u32 ignored;    /* read-only status bits that software may write back */
+	u32 bits;    /* writable; others are reserved */
+	u32 ignored; /* read-only status bits that software may write back */
 	u32 (*read)(struct pc *pc, const struct lapic *lapic, u32 reg);
 	void (*write)(struct pc *pc, struct lapic *lapic, u32 reg, u32 value);
 };
@@ -237,7 +237,7 @@ static void write_self_ipi(struct pc *pc, struct lapic *lapic, u32 reg, u32 valu
 /* ---- the table ---- */
 
 enum {
-	LVT_STATUS = 1 << 12 | 1 << 14,               /* delivery status, remote IRR */
+	LVT_STATUS = 1 << 12 | 1 << 14, /* delivery status, remote IRR */
 	LVT_VECTOR_BITS = 0xff | LVT_MASKED,
 	LVT_MODE_BITS = LVT_VECTOR_BITS | 7 << 8,
 	LVT_PIN_BITS = LVT_MODE_BITS | 1 << 13 | 1 << 15, /* polarity, trigger mode */
@@ -257,9 +257,11 @@ static const struct lapic_reg regs[0x40] = {
 	[0x0d] = { R | W | XAPIC, 0xff000000, 0, read_ldr, write_ldr },
 	[0x0e] = { R | W | XAPIC, 0xf0000000, 0, read_dfr, write_dfr },
 	[0x0f] = { R | W, SVR_BITS, 0, read_svr, write_svr },
+	/* clang-format off */ /* it takes a range for C++'s pack */
 	[ISR ... ISR + 7] = { R, 0, 0, read_isr, NULL },
 	[TMR ... TMR + 7] = { R, 0, 0, read_tmr, NULL },
 	[IRR ... IRR + 7] = { R, 0, 0, read_irr, NULL },
+	/* clang-format on */
 	[0x28] = { R | W, 0, 0, read_esr, write_esr },
 	[0x30] = { R | W, ICR_BITS, 1 << 12, read_icr, write_icr },
 	[0x31] = { R | W | XAPIC, 0xff000000, 0, read_icr_high, write_icr_high },

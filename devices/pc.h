@@ -53,8 +53,8 @@ struct pc {
 	struct reset reset;
 	struct pci pci;
 
-	u8 port_block[256];                           /* port / 256 → block; 0 has no devices */
-	u8 port_row[PORT_BLOCKS][PORT_BLOCK_PORTS];   /* block, port % 256 → row of ports.c; 0 is "nothing" */
+	u8 port_block[256];                         /* port / 256 → block; 0 has no devices */
+	u8 port_row[PORT_BLOCKS][PORT_BLOCK_PORTS]; /* block, port % 256 → row of ports.c; 0 is "nothing" */
 };
 
 static inline u64 pc_now(const struct pc *pc)

@@ -145,7 +145,7 @@ static void end_of_interrupt(struct pic *pic, u32 command)
 			return;
 		input = (u32)served;
 	}
-	pic->isr &= (u8)~(1 << input);
+	pic->isr &= (u8) ~(1 << input);
 	if (command & OCW2_ROTATE)
 		pic->lowest = (u8)input;
 }

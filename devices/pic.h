@@ -11,12 +11,12 @@ enum { PIC_LINES = 16 };
 enum pic_init { PIC_READY, PIC_ICW2, PIC_ICW3, PIC_ICW4 };
 
 struct pic {
-	u8 lines;    /* levels of the inputs */
+	u8 lines; /* levels of the inputs */
 	u8 irr, imr, isr;
-	u8 elcr;     /* 1: level-triggered */
-	u8 base;     /* vector of input 0 */
-	u8 lowest;   /* input of lowest priority; 7 unless rotated */
-	u8 init;     /* enum pic_init */
+	u8 elcr;   /* 1: level-triggered */
+	u8 base;   /* vector of input 0 */
+	u8 lowest; /* input of lowest priority; 7 unless rotated */
+	u8 init;   /* enum pic_init */
 	bool single, needs_icw4;
 	bool read_isr, poll;
 	bool special_mask, auto_eoi, rotate_auto, nested;

@@ -169,8 +169,8 @@ static void latch_status(struct pit_channel *channel, u64 now)
 {
 	if (channel->status_latched)
 		return;
-	channel->status = (u8)(output(channel, now) << 7 | !channel->loaded << 6 | channel->access << 4 |
-			       channel->mode << 1 | channel->bcd);
+	channel->status = (u8)(output(channel, now) << 7 | !channel->loaded << 6 | channel->access << 4 | channel->mode << 1 |
+			       channel->bcd);
 	channel->status_latched = true;
 }
 

@@ -11,12 +11,12 @@ struct pc;
 enum { PIT_CHANNELS = 3 };
 
 struct pit_channel {
-	u32 reload;       /* 1 … 65536 (10000 in BCD and more with digits that are none) */
-	u64 start;        /* PIT tick at which it began to count */
-	u64 held;         /* ticks counted when its gate stopped it */
-	u8 mode, access;  /* access: 1 low byte, 2 high byte, 3 both */
+	u32 reload;      /* 1 … 65536 (10000 in BCD and more with digits that are none) */
+	u64 start;       /* PIT tick at which it began to count */
+	u64 held;        /* ticks counted when its gate stopped it */
+	u8 mode, access; /* access: 1 low byte, 2 high byte, 3 both */
 	bool bcd, gate;
-	bool loaded;      /* a whole count was written since the mode was */
+	bool loaded; /* a whole count was written since the mode was */
 	bool counting;
 	bool write_high, read_high;
 	u8 low;           /* first byte of a two-byte write */

@@ -9,15 +9,15 @@ enum {
 	A_DIVIDER_RESET = 0x60, /* 11x */
 	A_RATE = 0x0f,
 	B_SET = 0x80,
-	B_INTERRUPTS = 0x70,    /* periodic, alarm, update ended: the same bits as C's flags */
+	B_INTERRUPTS = 0x70, /* periodic, alarm, update ended: the same bits as C's flags */
 	C_IRQ = 0x80,
 	C_PERIODIC = 0x40,
 	C_ALARM = 0x20,
 	C_UPDATE = 0x10,
 	D_VALID = 0x80,
-	TICK_SHIFT = 15,        /* 32,768 a second */
-	UIP_TICKS = 8,          /* 244 µs before the second's end */
-	INDEX_MASK = 0x7f,      /* bit 7 masks NMI; nothing here raises one */
+	TICK_SHIFT = 15,   /* 32,768 a second */
+	UIP_TICKS = 8,     /* 244 µs before the second's end */
+	INDEX_MASK = 0x7f, /* bit 7 masks NMI; nothing here raises one */
 };
 
 /* What a BIOS leaves in CMOS: memory sizes. */

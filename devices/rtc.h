@@ -15,9 +15,9 @@ struct rtc {
 	u8 cmos[RTC_CMOS_BYTES]; /* the time registers are stale unless frozen */
 	s64 base_seconds;        /* Unix time at base_ticks */
 	u64 base_ticks;
-	u64 last;                /* tick up to which flags have been set */
-	s64 alarm;               /* Unix time of the next match */
-	u64 next;                /* VM TSC of the next interrupt, or PC_NEVER */
+	u64 last;  /* tick up to which flags have been set */
+	s64 alarm; /* Unix time of the next match */
+	u64 next;  /* VM TSC of the next interrupt, or PC_NEVER */
 };
 
 void rtc_power_on(struct pc *pc, u64 unix_seconds);

@@ -59,9 +59,8 @@ s64 rtc_decode(const u8 *cmos)
 
 	if (year == 0)
 		year = 1; /* so that no date lies before the algorithm's year 0 */
-	return days_of(year, month, from_register(cmos, cmos[RTC_DAY])) * DAY +
-	       hours_from(cmos, cmos[RTC_HOURS]) * HOUR + from_register(cmos, cmos[RTC_MINUTES]) * MINUTE +
-	       from_register(cmos, cmos[RTC_SECONDS]);
+	return days_of(year, month, from_register(cmos, cmos[RTC_DAY])) * DAY + hours_from(cmos, cmos[RTC_HOURS]) * HOUR +
+	       from_register(cmos, cmos[RTC_MINUTES]) * MINUTE + from_register(cmos, cmos[RTC_SECONDS]);
 }
 
 void rtc_encode(u8 *cmos, s64 seconds)

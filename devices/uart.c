@@ -30,7 +30,7 @@ enum {
 	LSR_IDLE = 0x40,
 	MSR_CONNECTED = 0xb0, /* carrier, data set ready, clear to send */
 	MSR_RING = 0x40,
-	QUIET_MS = 10,        /* of the line after the receiver was cleared */
+	QUIET_MS = 10, /* of the line after the receiver was cleared */
 };
 
 static const struct uart power_on = { .thr_empty = false, .divisor = { 1, 0 } };

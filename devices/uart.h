@@ -19,14 +19,14 @@ struct uart_fifo {
 struct uart {
 	u8 ier, fcr, lcr, mcr, scratch;
 	u8 divisor[2];
-	u8 modem_delta;    /* low half of MSR */
+	u8 modem_delta; /* low half of MSR */
 	struct uart_fifo rx;
 	struct uart_fifo ahead; /* typed ahead and taken from the host already: older than what waits there */
 	bool overrun;
-	bool thr_empty;    /* the THRE interrupt is pending */
+	bool thr_empty; /* the THRE interrupt is pending */
 	bool host_has_input;
-	bool looped;       /* some of rx came by loopback */
-	u64 quiet_until;   /* VM TSC before which a polling guest hears nothing */
+	bool looped;     /* some of rx came by loopback */
+	u64 quiet_until; /* VM TSC before which a polling guest hears nothing */
 };
 
 void pc_uart_reset(struct pc *pc);

@@ -46,8 +46,8 @@ static u8 get(u32 reg)
 	if (!uart.mapped)
 		return port_in8((u16)(uart.place.address + reg));
 	if (uart.place.access_bytes == 4)
-		return (u8)*(const volatile u32 *)at;
-	return uart.place.access_bytes == 2 ? (u8)*(const volatile u16 *)at : *(const volatile u8 *)at;
+		return (u8) * (const volatile u32 *)at;
+	return uart.place.access_bytes == 2 ? (u8) * (const volatile u16 *)at : *(const volatile u8 *)at;
 }
 
 static void set(u32 reg, u8 value)

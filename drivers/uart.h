@@ -8,7 +8,7 @@ struct uart_place {
 	u64 address;             /* of the first register: an I/O port, or physical memory */
 	u8 access_bytes, stride; /* in memory: how wide a register is, and how far from the next */
 	u32 clock_hz;
-	u32 baud;                /* 0: it stays as firmware has set it */
+	u32 baud; /* 0: it stays as firmware has set it */
 };
 
 /*

@@ -57,8 +57,8 @@ err_t load_add(const struct load_input *input, struct load_plan *plan, u64 to, c
 				 input->kernel_name, what, size >> 10, to, (input->low_bytes + input->high_bytes) >> 20);
 	for (u32 i = 0; i < plan->segment_count; i++)
 		if (overlaps(&plan->segments[i], to, size))
-			return load_fail(why, E_INVALID, "%s: %s at 0x%llx overlaps what is at 0x%llx", input->kernel_name,
-					 what, to, plan->segments[i].to);
+			return load_fail(why, E_INVALID, "%s: %s at 0x%llx overlaps what is at 0x%llx", input->kernel_name, what,
+					 to, plan->segments[i].to);
 	if (plan->segment_count == LOAD_MAX_SEGMENTS)
 		return load_fail(why, E_RANGE, "%s: more than %u segments", input->kernel_name, LOAD_MAX_SEGMENTS);
 	plan->segments[plan->segment_count++] = (struct load_segment){ to, from, size };

@@ -23,11 +23,11 @@ struct load_file {
 
 struct load_input {
 	struct load_file kernel, initrd, modules[CONFIG_MAX_MODULES];
-	const char *kernel_name;                       /* for messages */
+	const char *kernel_name; /* for messages */
 	const char *module_names[CONFIG_MAX_MODULES];
 	const char *cmdline;
-	u64 low_bytes;  /* memory from 0 */
-	u64 high_bytes; /* memory from 4 GiB */
+	u64 low_bytes;         /* memory from 0 */
+	u64 high_bytes;        /* memory from 4 GiB */
 	struct load_file acpi; /* copied to PC_ACPI_BASE; RSDP at its start */
 };
 

@@ -81,13 +81,14 @@ static err_t examine(const struct load_input *input, struct image *image, char *
 	u64 sectors = field(file, SETUP_SECTS, 1);
 
 	if (field(file, PROTOCOL_VERSION, 2) < VERSION_64BIT || !(field(file, XLOADFLAGS, 2) & XLF_KERNEL_64))
-		return load_fail(why, E_UNSUPPORTED, "%s: not a 64-bit Linux kernel (boot protocol %llx, needs 20c and a 64-bit entry)",
+		return load_fail(why, E_UNSUPPORTED,
+				 "%s: not a 64-bit Linux kernel (boot protocol %llx, needs 20c and a 64-bit entry)",
 				 input->kernel_name, field(file, PROTOCOL_VERSION, 2));
 	image->setup_bytes = ((sectors ? sectors : 4) + 1) * SECTOR;
 	u64 claimed = field(file, SYSSIZE, 4) * 16;
 	if (image->setup_bytes >= input->kernel.size || claimed > input->kernel.size - image->setup_bytes + 15)
-		return load_fail(why, E_CORRUPT, "%s: truncated: its header says %llu bytes, the file has %llu", input->kernel_name,
-				 image->setup_bytes + claimed, input->kernel.size);
+		return load_fail(why, E_CORRUPT, "%s: truncated: its header says %llu bytes, the file has %llu",
+				 input->kernel_name, image->setup_bytes + claimed, input->kernel.size);
 	image->kernel_bytes = input->kernel.size - image->setup_bytes;
 	image->init_size = max_u64(field(file, INIT_SIZE, 4), image->kernel_bytes);
 	if (image->kernel_bytes <= ENTRY_64)
@@ -106,17 +107,16 @@ static err_t place(const struct load_input *input, struct image *image, char *wh
 	    image->at <= input->low_bytes - image->init_size)
 		return OK;
 	if (!field(file, RELOCATABLE, 1) || alignment == 0 || (alignment & (alignment - 1)) || alignment > (1U << 30))
-		return load_fail(why, E_RANGE, "%s: must be loaded at 0x%llx, which is not in the guest's memory", input->kernel_name,
-				 image->at);
+		return load_fail(why, E_RANGE, "%s: must be loaded at 0x%llx, which is not in the guest's memory",
+				 input->kernel_name, image->at);
 	image->at = max_u64(LOWEST_KERNEL, alignment);
 	if (image->init_size > input->low_bytes || image->at > input->low_bytes - image->init_size)
-		return load_fail(why, E_RANGE, "%s: needs %llu MiB of memory to start, the guest has %llu MiB", input->kernel_name,
-				 (image->at + image->init_size + 0xfffff) >> 20, input->low_bytes >> 20);
+		return load_fail(why, E_RANGE, "%s: needs %llu MiB of memory to start, the guest has %llu MiB",
+				 input->kernel_name, (image->at + image->init_size + 0xfffff) >> 20, input->low_bytes >> 20);
 	return OK;
 }
 
-static err_t add_initrd(const struct load_input *input, struct load_plan *plan, const struct image *image, u8 *params,
-			char *why)
+static err_t add_initrd(const struct load_input *input, struct load_plan *plan, const struct image *image, u8 *params, char *why)
 {
 	u64 size = input->initrd.size;
 	u64 limit = field(input->kernel.bytes, INITRD_ADDR_MAX, 4) + 1;
@@ -126,8 +126,8 @@ static err_t add_initrd(const struct load_input *input, struct load_plan *plan, 
 		return OK;
 	at = load_place_high(input, plan, size, image->at + image->init_size, limit);
 	if (at == 0 || size > UINT32_MAX)
-		return load_fail(why, E_RANGE, "%s: the initrd (%llu KiB) does not fit beside the kernel in %llu MiB", input->kernel_name,
-				 size >> 10, input->low_bytes >> 20);
+		return load_fail(why, E_RANGE, "%s: the initrd (%llu KiB) does not fit beside the kernel in %llu MiB",
+				 input->kernel_name, size >> 10, input->low_bytes >> 20);
 	set_field(params, RAMDISK_IMAGE, 4, at);
 	set_field(params, RAMDISK_SIZE, 4, size);
 	return load_add(input, plan, at, input->initrd.bytes, size, "initrd", why);

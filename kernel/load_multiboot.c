@@ -81,7 +81,8 @@ static err_t load_by_addresses(const struct load_input *input, struct load_plan 
 
 	if (header->header_addr < header->load_addr || before > offset ||
 	    (header->load_end_addr && header->load_end_addr < header->load_addr))
-		return load_fail(why, E_INVALID, "%s: its multiboot header's addresses contradict each other", input->kernel_name);
+		return load_fail(why, E_INVALID, "%s: its multiboot header's addresses contradict each other",
+				 input->kernel_name);
 	size = header->load_end_addr ? header->load_end_addr - header->load_addr : input->kernel.size - from;
 	if (size > input->kernel.size - from)
 		return load_fail(why, E_CORRUPT, "%s: truncated: %llu bytes to load from offset %llu, the file has %llu",
@@ -147,7 +148,8 @@ static void describe(const struct load_input *input, struct info_page *page)
 	page->info.boot_loader_name = AT(loader);
 	memcpy(page->loader, "Aerostat", sizeof("Aerostat"));
 	for (u32 i = 0; i < count; i++)
-		page->map[i] = (struct map_entry){ sizeof(struct map_entry) - 4, regions[i].base, regions[i].size, regions[i].type };
+		page->map[i] =
+			(struct map_entry){ sizeof(struct map_entry) - 4, regions[i].base, regions[i].size, regions[i].type };
 }
 
 err_t load_multiboot(const struct load_input *input, struct load_plan *plan, char *why)
@@ -160,8 +162,8 @@ err_t load_multiboot(const struct load_input *input, struct load_plan *plan, cha
 	if (error)
 		return error;
 	if (length >= sizeof(page->cmdline))
-		return load_fail(why, E_RANGE, "%s: the command line has %zu bytes, at most %zu are valid", input->kernel_name, length,
-				 sizeof(page->cmdline) - 1);
+		return load_fail(why, E_RANGE, "%s: the command line has %zu bytes, at most %zu are valid", input->kernel_name,
+				 length, sizeof(page->cmdline) - 1);
 	memcpy(page->cmdline, input->cmdline, length + 1);
 	describe(input, page);
 	error = load_add(input, plan, INFO_AT, page, sizeof(*page), "multiboot information", why);

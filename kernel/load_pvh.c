@@ -56,8 +56,8 @@ static err_t add_initrd(const struct load_input *input, struct load_plan *plan, 
 		return OK;
 	at = load_place_high(input, plan, input->initrd.size, floor, UINT32_MAX);
 	if (at == 0)
-		return load_fail(why, E_RANGE, "%s: the initrd (%llu KiB) does not fit beside the kernel in %llu MiB", input->kernel_name,
-				 input->initrd.size >> 10, input->low_bytes >> 20);
+		return load_fail(why, E_RANGE, "%s: the initrd (%llu KiB) does not fit beside the kernel in %llu MiB",
+				 input->kernel_name, input->initrd.size >> 10, input->low_bytes >> 20);
 	page->initrd = (struct module_entry){ .address = at, .size = input->initrd.size };
 	page->info.modules = 1;
 	page->info.module_list = START_INFO_AT + offsetof(struct start_page, initrd);
@@ -74,10 +74,11 @@ err_t load_pvh(const struct load_input *input, struct load_plan *plan, char *why
 	if (error)
 		return error;
 	if (!elf.pvh_entry)
-		return load_fail(why, E_UNSUPPORTED, "%s: an ELF without a PVH entry note or a multiboot header", input->kernel_name);
+		return load_fail(why, E_UNSUPPORTED, "%s: an ELF without a PVH entry note or a multiboot header",
+				 input->kernel_name);
 	if (length >= sizeof(page->cmdline))
-		return load_fail(why, E_RANGE, "%s: the command line has %zu bytes, at most %zu are valid", input->kernel_name, length,
-				 sizeof(page->cmdline) - 1);
+		return load_fail(why, E_RANGE, "%s: the command line has %zu bytes, at most %zu are valid", input->kernel_name,
+				 length, sizeof(page->cmdline) - 1);
 	memcpy(page->cmdline, input->cmdline, length + 1);
 	describe(input, page);
 	error = load_add(input, plan, START_INFO_AT, page, sizeof(*page), "start information", why);

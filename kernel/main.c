@@ -156,8 +156,7 @@ static void start_config(void)
 
 	if (trouble)
 		log_line("config: aerostat.conf %s", trouble);
-	config_parse(&config, file ? file->path : "", trouble ? "" : (const char *)module_bytes(file),
-		     trouble ? 0 : file->bytes);
+	config_parse(&config, file ? file->path : "", trouble ? "" : (const char *)module_bytes(file), trouble ? 0 : file->bytes);
 	for (u32 i = 0; i < config.error_count && i < CONFIG_MAX_ERRORS; i++)
 		log_line("config: %s", config.errors[i]);
 	log_line("config: %u VMs, %u errors", config.vm_count, config.error_count);
@@ -180,16 +179,16 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } starts[] = {
-	{ "processor", start_processor },      /* protections first */
+	{ "processor", start_processor }, /* protections first */
 	{ "paging", start_paging },
-	{ "traps", start_traps },              /* needs mapped stacks; from here a fault says where */
+	{ "traps", start_traps }, /* needs mapped stacks; from here a fault says where */
 	{ "symbols", start_symbols },
 	{ "acpi", machine_init },
-	{ "console", console_find },           /* as early as ACPI says where: lines came out of COM1 so far */
-	{ "random", start_random },            /* before mm/ and guests draw secrets */
+	{ "console", console_find }, /* as early as ACPI says where: lines came out of COM1 so far */
+	{ "random", start_random },  /* before mm/ and guests draw secrets */
 	{ "memory", memory_init },
 	{ "interrupts", start_interrupts },
-	{ "time", start_time },                /* needs the local APIC to calibrate its counter */
+	{ "time", start_time }, /* needs the local APIC to calibrate its counter */
 	{ "wall clock", wall_init },
 	{ "other CPUs", start_cpus },
 	{ "boot services' memory", start_boot_services_memory },

@@ -15,9 +15,9 @@
 enum task_state { NEW, WAITING, QUEUED, RUNNING, RUNNING_WOKEN, GONE };
 
 enum {
-	SLICE_SHARED_US = 3000,   /* others wait on this CPU */
+	SLICE_SHARED_US = 3000, /* others wait on this CPU */
 	SLICE_ALONE_US = 100000,
-	WAKE_CREDIT_US = 3000,    /* how far a sleeper may lag behind the queue and still catch up */
+	WAKE_CREDIT_US = 3000, /* how far a sleeper may lag behind the queue and still catch up */
 	NORMAL_WEIGHT = 1000,
 	MAX_WEIGHT = 1000000,
 };
@@ -27,7 +27,7 @@ static struct queue {
 	struct task *woken;                   /* pushed by anyone, taken whole by the owner */
 	u64 virtual_now;                      /* of the last task that ran */
 	u64 slice_end;
-	u64 weight;                           /* of the tasks that were placed here because it was least loaded */
+	u64 weight; /* of the tasks that were placed here because it was least loaded */
 	u32 yield;
 	bool ready;
 } queues[MAX_CPUS];

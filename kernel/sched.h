@@ -21,7 +21,7 @@ struct task {
 	TAILQ_ENTRY(task) queue;
 	struct task *wake_next;
 	u32 cpu;
-	bool balanced;          /* placed by load: counts for the next one; who asked for its CPU does not */
+	bool balanced; /* placed by load: counts for the next one; who asked for its CPU does not */
 	u32 state;
 	u64 virtual_time;
 	u64 run_ticks;

@@ -25,19 +25,23 @@ const struct config_vm *vm_config(const struct vm *vm);
 struct vm_info {
 	const struct config_vm *config;
 	enum vm_state state;
-	char why[240];           /* of a failed or stopped VM: how it ended */
+	char why[240]; /* of a failed or stopped VM: how it ended */
 	struct mm_usage memory;
-	u64 uptime_ns;           /* of the VM's clock */
+	u64 uptime_ns; /* of the VM's clock */
 	u32 vcpus;
-	struct { u32 cpu; const char *state; u64 run_ns; } vcpu[CONFIG_MAX_VCPUS];
+	struct {
+		u32 cpu;
+		const char *state;
+		u64 run_ns;
+	} vcpu[CONFIG_MAX_VCPUS];
 	u64 console_bytes, console_lost;
 };
 void vm_info(struct vm *vm, struct vm_info *info);
 
 /* Requests. Errors in `why`, one line ("web1 is running already"). */
 err_t vm_start(struct vm *vm, char *why, size_t why_bytes);
-err_t vm_stop(struct vm *vm, char *why, size_t why_bytes);   /* presses the ACPI button; state stopping until it is off */
-err_t vm_stop_give_up(struct vm *vm);                        /* time is over: running again */
+err_t vm_stop(struct vm *vm, char *why, size_t why_bytes); /* presses the ACPI button; state stopping until it is off */
+err_t vm_stop_give_up(struct vm *vm);                      /* time is over: running again */
 err_t vm_kill(struct vm *vm, char *why, size_t why_bytes);
 err_t vm_reset(struct vm *vm, char *why, size_t why_bytes);
 err_t vm_pause(struct vm *vm, char *why, size_t why_bytes);

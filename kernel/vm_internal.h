@@ -22,14 +22,14 @@ enum vm_ended { ENDED_NOT, ENDED_CLAIMED, ENDED_OFF, ENDED_KILLED, ENDED_RESET, 
 
 struct vm_vcpu {
 	struct task task;
-	struct timer timer;     /* for the guest's timers; armed on task.cpu only */
+	struct timer timer; /* for the guest's timers; armed on task.cpu only */
 	struct vm *vm;
-	struct vcpu *vcpu;      /* NULL: does not exist now */
-	u64 deadline;           /* in VM time, 0: none; written by any CPU */
+	struct vcpu *vcpu; /* NULL: does not exist now */
+	u64 deadline;      /* in VM time, 0: none; written by any CPU */
 	u32 index;
-	u32 deadline_moved;     /* the timer must be armed again */
+	u32 deadline_moved; /* the timer must be armed again */
 	u32 parked;
-	bool scheduled;         /* its task was added */
+	bool scheduled; /* its task was added */
 	char name[CONFIG_NAME_BYTES + 8];
 };
 
@@ -40,7 +40,17 @@ struct vm_space {
 	u8 mm[] __attribute__((aligned(64)));
 };
 
-enum vm_phase { PHASE_NONE, PHASE_BUILD, PHASE_DEVICES, PHASE_VCPUS, PHASE_PLAN, PHASE_COPY, PHASE_RUN, PHASE_END, PHASE_RELEASE };
+enum vm_phase {
+	PHASE_NONE,
+	PHASE_BUILD,
+	PHASE_DEVICES,
+	PHASE_VCPUS,
+	PHASE_PLAN,
+	PHASE_COPY,
+	PHASE_RUN,
+	PHASE_END,
+	PHASE_RELEASE
+};
 
 struct vm {
 	struct config_vm config;
@@ -48,7 +58,7 @@ struct vm {
 	enum vm_state state;
 	char why[VM_WHY_BYTES];
 	u32 hold, ended, parked_count;
-	bool restart;           /* start again when it has ended */
+	bool restart; /* start again when it has ended */
 	struct vm_vcpu vcpus[CONFIG_MAX_VCPUS];
 
 	struct task worker;
@@ -60,13 +70,13 @@ struct vm {
 
 	struct vm_space *space;
 	struct pc *pc;
-	u64 tsc_offset;         /* VM time = host TSC + offset */
-	u64 frozen_tsc;         /* VM time while paused, 0: it runs */
-	u64 start_wall_s;       /* wall clock at VM time 0 */
+	u64 tsc_offset;   /* VM time = host TSC + offset */
+	u64 frozen_tsc;   /* VM time while paused, 0: it runs */
+	u64 start_wall_s; /* wall clock at VM time 0 */
 
 	struct lock console_lock;
-	u64 output_end;                   /* bytes ever written; the ring keeps the last VM_CONSOLE_BYTES */
-	u64 input_begin, input_end;       /* bytes ever taken and ever typed */
+	u64 output_end;             /* bytes ever written; the ring keeps the last VM_CONSOLE_BYTES */
+	u64 input_begin, input_end; /* bytes ever taken and ever typed */
 	u8 output[VM_CONSOLE_BYTES];
 	u8 input[VM_INPUT_BYTES];
 };
@@ -76,16 +86,16 @@ void *frames_alloc(size_t bytes);
 void frames_free(void *start, size_t bytes);
 
 void vm_set_state(struct vm *vm, enum vm_state state);
-u64 vm_time(const struct vm *vm);            /* VM TSC now */
-struct mm_vm *vm_mm(struct vm *vm);          /* NULL: no memory now */
+u64 vm_time(const struct vm *vm);                                 /* VM TSC now */
+struct mm_vm *vm_mm(struct vm *vm);                               /* NULL: no memory now */
 void vm_ended(struct vm *vm, enum vm_ended how, const char *why); /* any CPU; the worker takes it from there */
-void vm_hold(struct vm *vm, u32 hold);       /* vCPUs leave the guest and park (pause) or go (end) */
+void vm_hold(struct vm *vm, u32 hold);                            /* vCPUs leave the guest and park (pause) or go (end) */
 void vm_release_hold(struct vm *vm, u32 hold);
 
 extern const struct bus_host vm_bus_host;
 err_t vm_vcpu_create(struct vm *vm, u32 index);
 void vm_vcpus_go(struct vm *vm, const struct vcpu_start *start);
-bool vm_vcpus_gone(const struct vm *vm);     /* after HOLD_END: no CPU runs or will run one */
+bool vm_vcpus_gone(const struct vm *vm); /* after HOLD_END: no CPU runs or will run one */
 void vm_vcpus_destroy(struct vm *vm);
 void vm_vcpu_wake(struct vm *vm, u32 vcpu);
 

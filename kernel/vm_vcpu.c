@@ -142,7 +142,7 @@ static enum task_result held(struct vm_vcpu *v, u32 hold)
 static enum task_result after_run(struct vm_vcpu *v, enum vcpu_outcome outcome)
 {
 	static const enum task_result result[] = {
-		[VCPU_YIELD] = TASK_AGAIN,     [VCPU_HALTED] = TASK_WAIT, [VCPU_SUSPENDED] = TASK_WAIT,
+		[VCPU_YIELD] = TASK_AGAIN,    [VCPU_HALTED] = TASK_WAIT, [VCPU_SUSPENDED] = TASK_WAIT,
 		[VCPU_WAIT_SIPI] = TASK_WAIT, [VCPU_ENDED] = TASK_WAIT,
 	};
 

@@ -179,8 +179,7 @@ static enum task_result run(struct vm *vm)
 {
 	u32 hold = __atomic_load_n(&vm->hold, __ATOMIC_SEQ_CST);
 
-	if (hold == HOLD_PAUSE && !vm->frozen_tsc &&
-	    __atomic_load_n(&vm->parked_count, __ATOMIC_SEQ_CST) == vm->config.vcpus)
+	if (hold == HOLD_PAUSE && !vm->frozen_tsc && __atomic_load_n(&vm->parked_count, __ATOMIC_SEQ_CST) == vm->config.vcpus)
 		vm->frozen_tsc = vm_time(vm);
 	return TASK_WAIT;
 }
@@ -202,7 +201,10 @@ static enum task_result end(struct vm *vm)
 static void ended(struct vm *vm)
 {
 	static const char *const how[] = {
-		[ENDED_OFF] = "is off", [ENDED_KILLED] = "was killed", [ENDED_RESET] = "resets", [ENDED_FAILED] = "failed",
+		[ENDED_OFF] = "is off",
+		[ENDED_KILLED] = "was killed",
+		[ENDED_RESET] = "resets",
+		[ENDED_FAILED] = "failed",
 	};
 	char why[VM_WHY_BYTES];
 	bool restart = vm->restart || vm->ended == ENDED_RESET;
@@ -235,13 +237,13 @@ static enum task_result none(struct vm *vm)
 enum task_result vm_worker_step(struct task *task)
 {
 	static enum task_result (*const phases[])(struct vm *) = {
-		[PHASE_NONE] = none, [PHASE_BUILD] = build, [PHASE_DEVICES] = devices, [PHASE_VCPUS] = vcpus,     [PHASE_PLAN] = plan,
-		[PHASE_COPY] = copy, [PHASE_RUN] = run,     [PHASE_END] = end,         [PHASE_RELEASE] = release,
+		[PHASE_NONE] = none,   [PHASE_BUILD] = build, [PHASE_DEVICES] = devices,
+		[PHASE_VCPUS] = vcpus, [PHASE_PLAN] = plan,   [PHASE_COPY] = copy,
+		[PHASE_RUN] = run,     [PHASE_END] = end,     [PHASE_RELEASE] = release,
 	};
 	struct vm *vm = CONTAINER_OF(task, struct vm, worker);
 
-	if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) > ENDED_CLAIMED && vm->phase >= PHASE_BUILD &&
-	    vm->phase < PHASE_END) {
+	if (__atomic_load_n(&vm->ended, __ATOMIC_ACQUIRE) > ENDED_CLAIMED && vm->phase >= PHASE_BUILD && vm->phase < PHASE_END) {
 		vm_hold(vm, HOLD_END);
 		vm->phase = PHASE_END;
 	}

@@ -19,8 +19,8 @@ static u32 check_free(struct audit *audit, u32 mpn)
 	lock_acquire(&zone->lock);
 	if (frame_state(mpn) == FRAME_FREE) {
 		u32 order = frame->order;
-		bool listed = frame->previous ? frame_of(frame->previous)->next == mpn :
-						order < ZONE_ORDERS && zone->heads[order] == mpn;
+		bool listed = frame->previous ? frame_of(frame->previous)->next == mpn
+					      : order < ZONE_ORDERS && zone->heads[order] == mpn;
 
 		if (order >= ZONE_ORDERS || mpn % (1U << order))
 			audit_report(audit, "frame 0x%x: free block of impossible order %u", mpn, order);
@@ -116,8 +116,8 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 
 static bool sums_agree(const struct audit *audit)
 {
-	for (u32 class = 0; class < FRAME_CLASSES; class++) {
-		if (audit->state.classes[class] != frame_count((enum frame_class)class))
+	for (u32 kind = 0; kind < FRAME_CLASSES; kind++) {
+		if (audit->state.classes[kind] != frame_count((enum frame_class)kind))
 			return false;
 	}
 	return true;
@@ -127,12 +127,12 @@ static void report_sums(struct audit *audit)
 {
 	static const char *const names[FRAME_CLASSES] = { "free", "overhead", "private", "shared", "debt" };
 
-	for (u32 class = 0; class < FRAME_CLASSES; class++) {
-		u64 found = audit->state.classes[class];
-		u64 counted = frame_count((enum frame_class)class);
+	for (u32 kind = 0; kind < FRAME_CLASSES; kind++) {
+		u64 found = audit->state.classes[kind];
+		u64 counted = frame_count((enum frame_class)kind);
 
 		if (found != counted)
-			audit_report(audit, "%s: %llu frames, but the counter says %llu", names[class], (unsigned long long)found,
+			audit_report(audit, "%s: %llu frames, but the counter says %llu", names[kind], (unsigned long long)found,
 				     (unsigned long long)counted);
 	}
 }

@@ -8,7 +8,7 @@
 enum { QUEUE_LOOK = 512 };
 
 static const char *const tally_names[TALLIES] = {
-	[TALLY_PRIVATE] = "private", [TALLY_ZERO] = "zero",	    [TALLY_BALLOONED] = "ballooned", [TALLY_BUSY] = "busy",
+	[TALLY_PRIVATE] = "private",   [TALLY_ZERO] = "zero",         [TALLY_BALLOONED] = "ballooned", [TALLY_BUSY] = "busy",
 	[TALLY_IN_PLACE] = "in place", [TALLY_NARROWED] = "narrowed", [TALLY_PINNED] = "pinned",
 };
 
@@ -19,7 +19,8 @@ static bool owns_frame(const struct mm_vm *vm, u32 mpn, u32 ppn, u32 *range)
 {
 	const struct frame *frame = frame_of(mpn);
 
-	return mpn && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_PRIVATE && frame->owner == vm->id && frame->ppn == ppn;
+	return mpn && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_PRIVATE && frame->owner == vm->id &&
+	       frame->ppn == ppn;
 }
 
 static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
@@ -93,7 +94,8 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 	for (u32 i = 0; i < LARGE_PAGES; i++) {
 		if (!entries[i])
 			continue;
-		const char *fault = i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i, &range) : "beyond memory";
+		const char *fault =
+			i < pmap_block_pages(vm, number) ? entry_fault(vm, entries[i], base + i, &range) : "beyond memory";
 
 		if (fault)
 			audit_report(audit, "VM %u page 0x%x: %s (entry 0x%llx)", vm->id, base + i, fault,
@@ -277,8 +279,8 @@ bool audit_machine(struct audit *audit)
 	u64 all = 0;
 
 	sum_vms(&sums);
-	for (u32 class = 0; class < FRAME_CLASSES; class++)
-		all += frame_count((enum frame_class)class);
+	for (u32 kind = 0; kind < FRAME_CLASSES; kind++)
+		all += frame_count((enum frame_class)kind);
 	const struct {
 		const char *what;
 		u64 found, counted;

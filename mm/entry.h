@@ -23,13 +23,13 @@ enum page_state {
 	PAGE_STATES,
 };
 
-#define ENTRY_CHANGED BIT(6)  /* written since the last harvest */
-#define ENTRY_TOUCHED BIT(7)  /* accessed since the last harvest */
-#define ENTRY_GUARDED BIT(8)  /* a sharing candidate: the first write cancels it */
-#define ENTRY_SAMPLED BIT(9)  /* a sample: the first access counts it */
-#define ENTRY_PINNED BIT(10)  /* pin count above 0: one mask tells background work to pass by */
-#define ENTRY_HOT_IO BIT(11)  /* copied often for devices */
-#define ENTRY_LOW BIT(12)     /* its frame was moved below 4 GiB */
+#define ENTRY_CHANGED BIT(6) /* written since the last harvest */
+#define ENTRY_TOUCHED BIT(7) /* accessed since the last harvest */
+#define ENTRY_GUARDED BIT(8) /* a sharing candidate: the first write cancels it */
+#define ENTRY_SAMPLED BIT(9) /* a sample: the first access counts it */
+#define ENTRY_PINNED BIT(10) /* pin count above 0: one mask tells background work to pass by */
+#define ENTRY_HOT_IO BIT(11) /* copied often for devices */
+#define ENTRY_LOW BIT(12)    /* its frame was moved below 4 GiB */
 #define ENTRY_WATCHED (ENTRY_GUARDED | ENTRY_SAMPLED)
 #define ENTRY_HISTORY (ENTRY_CHANGED | ENTRY_TOUCHED)
 #define ENTRY_FLAGS (0xffULL << 6)

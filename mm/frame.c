@@ -12,23 +12,19 @@ struct frame_counts frame_counts;
 
 static const struct {
 	const char *name;
-	enum frame_class class;
+	enum frame_class kind;
 } states[FRAME_STATES] = {
-	[FRAME_ABSENT] = { "absent", CLASS_NONE },
-	[FRAME_FREE] = { "free", CLASS_FREE },
-	[FRAME_TAIL] = { "free tail", CLASS_FREE },
-	[FRAME_CACHED] = { "cached", CLASS_FREE },
-	[FRAME_RESERVED] = { "reserved", CLASS_FREE },
-	[FRAME_OVERHEAD] = { "overhead", CLASS_OVERHEAD },
-	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE },
-	[FRAME_SHARED] = { "shared", CLASS_SHARED },
+	[FRAME_ABSENT] = { "absent", CLASS_NONE },      [FRAME_FREE] = { "free", CLASS_FREE },
+	[FRAME_TAIL] = { "free tail", CLASS_FREE },     [FRAME_CACHED] = { "cached", CLASS_FREE },
+	[FRAME_RESERVED] = { "reserved", CLASS_FREE },  [FRAME_OVERHEAD] = { "overhead", CLASS_OVERHEAD },
+	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE }, [FRAME_SHARED] = { "shared", CLASS_SHARED },
 	[FRAME_DEBT] = { "debt", CLASS_DEBT },
 };
 
 enum frame_class frame_class(enum frame_state state)
 {
 	CHECK(state < FRAME_STATES);
-	return states[state].class;
+	return states[state].kind;
 }
 
 const char *frame_state_name(enum frame_state state)

@@ -89,9 +89,9 @@ struct frame_counts {
 };
 extern struct frame_counts frame_counts;
 
-static inline u64 frame_count(enum frame_class class)
+static inline u64 frame_count(enum frame_class kind)
 {
-	return __atomic_load_n(&frame_counts.of[class], __ATOMIC_RELAXED);
+	return __atomic_load_n(&frame_counts.of[kind], __ATOMIC_RELAXED);
 }
 
 /* `frames` frames have changed their class.  Keeps the machine's free state up to date. */

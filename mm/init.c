@@ -33,8 +33,8 @@ static err_t back(const struct mm_range *range, struct mm_range *take)
 		last--;
 	if (first > last)
 		return OK;
-	return platform_back_table((u64)first * LARGE_PAGES * ENTRY_BYTES,
-				   (u64)(last - first + 1) * LARGE_PAGES * ENTRY_BYTES, take);
+	return platform_back_table((u64)first * LARGE_PAGES * ENTRY_BYTES, (u64)(last - first + 1) * LARGE_PAGES * ENTRY_BYTES,
+				   take);
 }
 
 static void lose(u32 pages)

@@ -52,10 +52,10 @@ void mm_overhead_free_after(u32 vm_id, mpn_t table, struct mm_debt debt);
 
 /* ---- frames ---- */
 
-void *platform_frame(mpn_t mpn);                           /* its bytes; valid in this step */
+void *platform_frame(mpn_t mpn); /* its bytes; valid in this step */
 void platform_zero_frame(mpn_t mpn);
 void platform_copy_frame(mpn_t to, mpn_t from);
-void *platform_frame_table(mpn_t last, size_t entry_bytes);/* a virtual array for [0, last], nothing behind it yet */
+void *platform_frame_table(mpn_t last, size_t entry_bytes); /* a virtual array for [0, last], nothing behind it yet */
 /*
  * Back the bytes [offset, offset + bytes) of the frame table with zeroed frames taken from the front of `take` (first and pages
  * move on).  mm asks once for each byte, unless it failed.  E_NO_MEMORY: `take` was too small.

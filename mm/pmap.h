@@ -11,9 +11,9 @@
 
 struct page {
 	struct block *block;
-	u64 *slot;  /* its entry */
+	u64 *slot; /* its entry */
 	ppn_t ppn;
-	u32 index;  /* in its block */
+	u32 index; /* in its block */
 };
 
 enum { PMAP_BORDER = 1 << (32 - PAGE_SHIFT) }; /* memory goes on at 4 GiB */

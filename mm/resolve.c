@@ -101,14 +101,8 @@ static err_t on_unknown(struct mm_vm *vm, struct page *page, enum mm_access acce
 }
 
 static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
-	[PAGE_EMPTY] = on_empty,
-	[PAGE_PRIVATE] = on_private,
-	[PAGE_SHARED] = on_unknown,
-	[PAGE_BALLOONED] = on_ballooned,
-	[PAGE_SWAPPED] = on_unknown,
-	[PAGE_COMPRESSED] = on_unknown,
-	[PAGE_BUSY] = on_busy,
-	[PAGE_DEVICE] = on_device,
+	[PAGE_EMPTY] = on_empty,     [PAGE_PRIVATE] = on_private,    [PAGE_SHARED] = on_unknown, [PAGE_BALLOONED] = on_ballooned,
+	[PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_unknown, [PAGE_BUSY] = on_busy,      [PAGE_DEVICE] = on_device,
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 

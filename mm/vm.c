@@ -55,8 +55,7 @@ static err_t check_config(const struct mm_vm_config *config, char *why, size_t w
 	CHECK(config->id > 0 && config->id < VM_IDS);
 	if (!config->max_pages || config->max_pages > most || config->min_pages > config->max_pages) {
 		format(why, why_bytes, "memory of %llu KiB is out of range: 4 KiB to %llu KiB, min at most max",
-		       (unsigned long long)config->max_pages * (PAGE_SIZE / 1024),
-		       (unsigned long long)most * (PAGE_SIZE / 1024));
+		       (unsigned long long)config->max_pages * (PAGE_SIZE / 1024), (unsigned long long)most * (PAGE_SIZE / 1024));
 		return E_INVALID;
 	}
 	if (config->low_pages > config->max_pages || config->low_pages > border ||

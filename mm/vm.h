@@ -11,10 +11,10 @@ enum tally { TALLY_PRIVATE, TALLY_ZERO, TALLY_BALLOONED, TALLY_BUSY, TALLY_IN_PL
 
 /* 2 MiB of guest memory. */
 struct block {
-	u32 entries;         /* MPN of its page of entries, 0: never touched */
-	u32 reserve;         /* first MPN of the machine block reserved for it, 0: none */
+	u32 entries; /* MPN of its page of entries, 0: never touched */
+	u32 reserve; /* first MPN of the machine block reserved for it, 0: none */
 	u16 tally[TALLIES];
-	bool large;          /* the pmap says: one 2 MiB mapping (the cache may have lost it) */
+	bool large; /* the pmap says: one 2 MiB mapping (the cache may have lost it) */
 	u8 pad[9];
 };
 _Static_assert(sizeof(struct block) == 32, "a page of them covers 256 MiB");
@@ -35,8 +35,8 @@ struct mm_vm {
 	u64 promised_pages; /* max + overhead, as admitted */
 	u64 tally[TALLIES];
 	u64 large_blocks;
-	u64 pmap_pages;     /* directory and entry pages */
-	u64 set_aside;      /* its RESERVED frames */
+	u64 pmap_pages; /* directory and entry pages */
+	u64 set_aside;  /* its RESERVED frames */
 	/* Debts: frames that wait, oldest first; epochs only grow. */
 	u32 debt_first, debt_last; /* MPN, 0: none */
 	u64 debt_frames;
@@ -44,11 +44,11 @@ struct mm_vm {
 	/* vCPUs to wake: when what they met is settled, when there is a frame. */
 	u64 wait_settled, wait_frame;
 	u64 wait_epoch;
-	u32 break_cursor;   /* next block to look at when reservations are broken */
+	u32 break_cursor; /* next block to look at when reservations are broken */
 	/* Release. */
 	u32 release_phase;
 	u32 release_cursor;
-	u64 generation;     /* entries changed: the audit restarts what it was summing */
+	u64 generation;                  /* entries changed: the audit restarts what it was summing */
 	u32 directories[VM_DIRECTORIES]; /* MPN of a page of struct block, 0: never touched */
 };
 

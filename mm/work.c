@@ -75,7 +75,8 @@ static void work_on(struct mm_vm *vm)
 /* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
 static bool has_more(const struct mm_vm *vm)
 {
-	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) || (vm->wait_frame && has_free_frames());
+	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) ||
+	       (vm->wait_frame && has_free_frames());
 }
 
 /* The next VM with work, in a full round at most; NULL: none has. */

@@ -61,14 +61,17 @@ u64 vmx_feature_control(void)
 static err_t probe_vmx(char *why, size_t bytes)
 {
 	if (!cpu_has(FEATURE_VMX)) {
-		format(why, bytes, "this processor has no VT-x (CPUID.1:ECX.5 = 0): use an Intel machine with VT-x, "
-				   "or turn on nested virtualisation where this machine is itself virtual");
+		format(why, bytes,
+		       "this processor has no VT-x (CPUID.1:ECX.5 = 0): use an Intel machine with VT-x, "
+		       "or turn on nested virtualisation where this machine is itself virtual");
 		return E_UNSUPPORTED;
 	}
 	u64 feature = vmx_feature_control();
 	if ((feature & (VMX_LOCKED | VMX_ENABLED)) != (VMX_LOCKED | VMX_ENABLED)) {
-		format(why, bytes, "VT-x is disabled by firmware (IA32_FEATURE_CONTROL = 0x%x): "
-				   "enable Intel Virtualization Technology in the firmware setup", (u32)feature);
+		format(why, bytes,
+		       "VT-x is disabled by firmware (IA32_FEATURE_CONTROL = 0x%x): "
+		       "enable Intel Virtualization Technology in the firmware setup",
+		       (u32)feature);
 		return E_UNSUPPORTED;
 	}
 	return OK;

@@ -4,16 +4,16 @@
 #include "vmx/controls.h"
 
 struct vmx_caps {
-	bool usable;          /* vmx_probe said OK */
-	u32 revision;         /* of VMXON region and VMCS */
+	bool usable;  /* vmx_probe said OK */
+	u32 revision; /* of VMXON region and VMCS */
 	u32 controls[CONTROL_GROUPS];
 	u64 cr0_must, cr0_may, cr4_must, cr4_may;
-	bool ept_dirty;       /* accessed and dirty flags */
-	bool ept_large;       /* 2 MiB leaves */
-	u32 timer_shift;      /* the preemption timer counts TSC >> this */
-	bool spec_ctrl;       /* IA32_SPEC_CTRL and IA32_PRED_CMD */
-	u64 xcr0;             /* extended state that we switch; 0: no XSAVE, then FXSAVE */
-	u32 xsave_bytes;      /* of its area */
+	bool ept_dirty;  /* accessed and dirty flags */
+	bool ept_large;  /* 2 MiB leaves */
+	u32 timer_shift; /* the preemption timer counts TSC >> this */
+	bool spec_ctrl;  /* IA32_SPEC_CTRL and IA32_PRED_CMD */
+	u64 xcr0;        /* extended state that we switch; 0: no XSAVE, then FXSAVE */
+	u32 xsave_bytes; /* of its area */
 };
 extern struct vmx_caps vmx_caps;
 

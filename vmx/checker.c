@@ -106,7 +106,8 @@ static bool ldtr_valid(void)
 {
 	u32 rights = segment_rights(SEGMENT_LDTR);
 
-	return !usable(SEGMENT_LDTR) || ((rights & RIGHTS_TYPE) == 2 && (rights & RIGHTS_PRESENT) && !(rights & RIGHTS_NOT_SYSTEM));
+	return !usable(SEGMENT_LDTR) ||
+	       ((rights & RIGHTS_TYPE) == 2 && (rights & RIGHTS_PRESENT) && !(rights & RIGHTS_NOT_SYSTEM));
 }
 
 static bool cs_type(void)
@@ -285,8 +286,9 @@ static bool host_selectors(void)
 
 static bool host_addresses(void)
 {
-	return is_canonical(vmcs_read(HOST_RIP)) && is_canonical(vmcs_read(HOST_GS_BASE)) && is_canonical(vmcs_read(HOST_TR_BASE)) &&
-	       is_canonical(vmcs_read(HOST_GDTR_BASE)) && is_canonical(vmcs_read(HOST_IDTR_BASE));
+	return is_canonical(vmcs_read(HOST_RIP)) && is_canonical(vmcs_read(HOST_GS_BASE)) &&
+	       is_canonical(vmcs_read(HOST_TR_BASE)) && is_canonical(vmcs_read(HOST_GDTR_BASE)) &&
+	       is_canonical(vmcs_read(HOST_IDTR_BASE));
 }
 
 static bool host_mode(void)

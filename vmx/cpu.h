@@ -5,10 +5,10 @@
 #include "vmx/vcpu.h"
 
 struct vmx_cpu {
-	struct vcpu *current; /* whose VMCS is the CPU's current one */
-	struct vcpu *owner;   /* whose lazily switched state is in the processor */
-	struct vcpu *extended;/* whose extended state is in the processor: the owner, or NULL after simd_begin */
-	u32 last_vm;          /* which VM ran last: for the mitigations */
+	struct vcpu *current;  /* whose VMCS is the CPU's current one */
+	struct vcpu *owner;    /* whose lazily switched state is in the processor */
+	struct vcpu *extended; /* whose extended state is in the processor: the owner, or NULL after simd_begin */
+	u32 last_vm;           /* which VM ran last: for the mitigations */
 	bool on;
 } __attribute__((aligned(64)));
 

@@ -96,7 +96,7 @@ static struct cpuid extended_state(const struct vcpu *v, u32 subleaf)
 static struct cpuid dynamic(const struct vcpu *v, u32 leaf, u32 subleaf)
 {
 	static struct cpuid (*const answers[CPUID_BASIC])(const struct vcpu *v, u32 subleaf) = {
-		[LEAF_FEATURES] = features, [LEAF_CACHES] = caches,       [LEAF_STRUCTURED] = structured,
+		[LEAF_FEATURES] = features, [LEAF_CACHES] = caches,        [LEAF_STRUCTURED] = structured,
 		[LEAF_TOPOLOGY] = topology, [LEAF_XSAVE] = extended_state,
 	};
 

@@ -10,11 +10,11 @@
 struct vcpu;
 
 enum {
-	CPUID_BASIC = 0xd + 1,        /* leaves 0 … 0xd */
-	CPUID_EXTENDED = 8 + 1,       /* 0x80000000 … 0x80000008 */
-	CPUID_CACHES = 4,             /* subleaves of leaf 4 */
-	CPUID_COMPONENTS = 8,         /* subleaves of leaf 0xd: XCR0 bits that guests may have */
-	CPUID_HYPERVISOR = 6,         /* 0x40000000 and up, those that are there */
+	CPUID_BASIC = 0xd + 1,  /* leaves 0 … 0xd */
+	CPUID_EXTENDED = 8 + 1, /* 0x80000000 … 0x80000008 */
+	CPUID_CACHES = 4,       /* subleaves of leaf 4 */
+	CPUID_COMPONENTS = 8,   /* subleaves of leaf 0xd: XCR0 bits that guests may have */
+	CPUID_HYPERVISOR = 6,   /* 0x40000000 and up, those that are there */
 };
 
 struct cpuid_table {
@@ -27,17 +27,17 @@ struct cpuid_table {
 		struct cpuid values;
 	} hypervisor[CPUID_HYPERVISOR];
 	u32 hypervisor_count;
-	u64 cr4;                      /* bits of CR4 that the features allow */
-	u64 xcr0;                     /* likewise; 0: no XSAVE */
+	u64 cr4;  /* bits of CR4 that the features allow */
+	u64 xcr0; /* likewise; 0: no XSAVE */
 };
 
 /* What the table is made of. `ask` is the processor's CPUID, or a test's. */
 struct cpuid_facts {
 	struct cpuid (*ask)(u32 leaf, u32 subleaf);
-	u64 xcr0;                     /* what can be switched, 0: no XSAVE */
-	bool rdtscp, invpcid;         /* VT-x lets guests use them */
-	bool spec_ctrl;               /* its MSR is switched */
-	u32 identity;                 /* enum config_identity */
+	u64 xcr0;             /* what can be switched, 0: no XSAVE */
+	bool rdtscp, invpcid; /* VT-x lets guests use them */
+	bool spec_ctrl;       /* its MSR is switched */
+	u32 identity;         /* enum config_identity */
 	u32 vcpu, vcpus;
 	u64 tsc_khz;
 };

@@ -211,10 +211,10 @@ static u64 cr4_of(const struct cpuid_table *table)
 		u8 reg, bit;
 		u64 bits;
 	} rows[] = {
-		{ 1, D, 1, CR4_VME | CR4_PVI }, { 1, D, 4, CR4_TSD },     { 1, D, 2, CR4_DE },        { 1, D, 3, CR4_PSE },
-		{ 1, D, 6, CR4_PAE },           { 1, D, 7, CR4_MCE },     { 1, D, 13, CR4_PGE },      { 1, D, 5, CR4_PCE },
-		{ 1, D, 24, CR4_OSFXSR },       { 1, D, 25, CR4_OSXMMEXCPT }, { 7, C, 2, CR4_UMIP },  { 7, B, 0, CR4_FSGSBASE },
-		{ 1, C, 17, CR4_PCIDE },        { 1, C, 26, CR4_OSXSAVE }, { 7, B, 7, CR4_SMEP },     { 7, B, 20, CR4_SMAP },
+		{ 1, D, 1, CR4_VME | CR4_PVI }, { 1, D, 4, CR4_TSD },         { 1, D, 2, CR4_DE },   { 1, D, 3, CR4_PSE },
+		{ 1, D, 6, CR4_PAE },           { 1, D, 7, CR4_MCE },         { 1, D, 13, CR4_PGE }, { 1, D, 5, CR4_PCE },
+		{ 1, D, 24, CR4_OSFXSR },       { 1, D, 25, CR4_OSXMMEXCPT }, { 7, C, 2, CR4_UMIP }, { 7, B, 0, CR4_FSGSBASE },
+		{ 1, C, 17, CR4_PCIDE },        { 1, C, 26, CR4_OSXSAVE },    { 7, B, 7, CR4_SMEP }, { 7, B, 20, CR4_SMAP },
 	};
 	u64 cr4 = 0;
 

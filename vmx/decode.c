@@ -113,7 +113,7 @@ static void take_address16(struct reader *r)
 	static const struct {
 		u8 base, index;
 	} parts[] = {
-		{ GPR_RBX, GPR_RSI }, { GPR_RBX, GPR_RDI }, { GPR_RBP, GPR_RSI }, { GPR_RBP, GPR_RDI },
+		{ GPR_RBX, GPR_RSI },       { GPR_RBX, GPR_RDI },       { GPR_RBP, GPR_RSI },       { GPR_RBP, GPR_RDI },
 		{ GPR_RSI, REGISTER_NONE }, { GPR_RDI, REGISTER_NONE }, { GPR_RBP, REGISTER_NONE }, { GPR_RBX, REGISTER_NONE },
 	};
 	bool absolute = r->mod == 0 && r->rm == 6;

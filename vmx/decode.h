@@ -18,6 +18,7 @@ enum decode_result {
 
 enum operation {
 	OP_UNKNOWN,
+	/* clang-format off */ /* a family a line */
 	OP_MOV, OP_MOVZX, OP_MOVSX,
 	OP_ADD, OP_OR, OP_ADC, OP_SBB, OP_AND, OP_SUB, OP_XOR, OP_CMP, OP_TEST, /* ADD … CMP in the order of their opcodes */
 	OP_INC, OP_DEC, OP_NOT, OP_NEG,
@@ -25,6 +26,7 @@ enum operation {
 	OP_BT, OP_BTS, OP_BTR, OP_BTC,
 	OP_PUSH, OP_POP,
 	OP_MOVS, OP_CMPS, OP_STOS, OP_LODS, OP_SCAS,
+	/* clang-format on */
 	OPERATIONS
 };
 
@@ -55,7 +57,7 @@ struct code {
 };
 
 struct insn {
-	u8 op, form;      /* enum operation, enum form */
+	u8 op, form; /* enum operation, enum form */
 	u8 length;
 	u8 bytes;         /* of the operand: 1, 2, 4, 8 */
 	u8 source_bytes;  /* of the narrower source of MOVZX and MOVSX; else as bytes */
@@ -63,12 +65,12 @@ struct insn {
 	u8 segment;       /* enum segment, of the memory operand (of rSI in the string forms) */
 	u8 repeat;        /* enum repeat */
 	bool lock;
-	bool memory;      /* the operand that may be memory is memory */
-	u8 reg;           /* the register operand, REGISTER_HIGH included */
-	u8 rm;            /* the other one, if memory is false */
+	bool memory;           /* the operand that may be memory is memory */
+	u8 reg;                /* the register operand, REGISTER_HIGH included */
+	u8 rm;                 /* the other one, if memory is false */
 	u8 base, index, scale; /* address: base + (index << scale) + displacement */
 	u64 displacement;
-	u64 immediate;    /* sign-extended */
+	u64 immediate; /* sign-extended */
 };
 
 enum decode_result decode(const struct code *code, enum decode_mode mode, struct insn *insn);

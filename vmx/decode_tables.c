@@ -2,6 +2,7 @@
 #include "vmx/decode_tables.h"
 #include "vmx/vmcs.h"
 
+/* clang-format off */ /* rows, as the manual's tables have them */
 #define ROW(op_, form_, flags_) { .op = (op_), .form = (form_), .flags = (flags_) }
 #define GROUP(group, flags_) { .op = (group), .flags = ROW_GROUP | (flags_) }
 

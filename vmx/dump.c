@@ -36,7 +36,8 @@ static void dump_exits(const struct vcpu *v, void (*line)(const char *format, ..
 		const char *name = exit_reason_name(past->reason[at]);
 
 		if (past->tsc[at])
-			line("  tsc %08x rip 0x%llx %s", past->tsc[at], (unsigned long long)past->rip[at], name ? name : "unknown");
+			line("  tsc %08x rip 0x%llx %s", past->tsc[at], (unsigned long long)past->rip[at],
+			     name ? name : "unknown");
 	}
 }
 

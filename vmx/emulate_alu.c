@@ -157,10 +157,12 @@ static u64 alu_btc(u64 a, u64 bit, u32 bytes, u64 *flags)
 	return alu_bt(a, bit, bytes, flags) ^ 1ULL << bit;
 }
 
+/* clang-format off */ /* rows */
 #define CHANGES(function) { .compute = function, .reads = true, .writes = true }
 #define LOOKS(function) { .compute = function, .reads = true }
 #define SETS { .compute = alu_mov, .writes = true }
 #define SWAPS(function) { .compute = function, .reads = true, .writes = true, .swaps = true }
+/* clang-format on */
 
 const struct alu_row alu_rows[OPERATIONS] = {
 	[OP_MOV] = SETS,

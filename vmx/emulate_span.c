@@ -113,7 +113,8 @@ enum exit_action span_find(struct vcpu *v, enum segment segment, u64 offset, u32
 /* Is it in the page of the last one, whole as that was? */
 static bool same_page(const struct span *span, gva_t linear, u32 bytes)
 {
-	return !span->piece[1].bytes && (span->linear.a ^ linear.a) >> PAGE_SHIFT == 0 && linear.a % PAGE_SIZE + bytes <= PAGE_SIZE;
+	return !span->piece[1].bytes && (span->linear.a ^ linear.a) >> PAGE_SHIFT == 0 &&
+	       linear.a % PAGE_SIZE + bytes <= PAGE_SIZE;
 }
 
 enum exit_action span_find_next(struct vcpu *v, enum segment segment, u64 offset, u32 bytes, u32 access, struct span *span)

@@ -13,7 +13,8 @@ static u64 register_part(const struct vcpu *v, u32 number, u32 bytes)
 	return v->regs.gpr[number] & alu_mask(bytes);
 }
 
-static enum exit_action find_side(struct vcpu *v, const struct string *s, u32 access, enum segment segment, u32 index, struct span *span)
+static enum exit_action find_side(struct vcpu *v, const struct string *s, u32 access, enum segment segment, u32 index,
+				  struct span *span)
 {
 	u64 offset = register_part(v, index, s->address_bytes);
 
@@ -133,10 +134,8 @@ enum exit_action emulate_string(struct vcpu *v, const struct insn *insn)
 		string_element *element;
 		u8 from_access, to_access;
 	} rows[OPERATIONS] = {
-		[OP_MOVS] = { movs, SPAN_READ, SPAN_WRITE },
-		[OP_CMPS] = { cmps, SPAN_READ, SPAN_READ },
-		[OP_STOS] = { stos, 0, SPAN_WRITE },
-		[OP_LODS] = { lods, SPAN_READ, 0 },
+		[OP_MOVS] = { movs, SPAN_READ, SPAN_WRITE }, [OP_CMPS] = { cmps, SPAN_READ, SPAN_READ },
+		[OP_STOS] = { stos, 0, SPAN_WRITE },         [OP_LODS] = { lods, SPAN_READ, 0 },
 		[OP_SCAS] = { scas, 0, SPAN_READ },
 	};
 	struct string s;

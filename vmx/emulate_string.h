@@ -12,10 +12,10 @@ enum { STRING_BURST = 32 };
 struct string {
 	u32 bytes, address_bytes;
 	bool repeats;
-	bool ended;            /* an element may say so: the condition of REPE and REPNE */
-	bool first;            /* no span is found yet */
-	enum segment segment;  /* of rSI; rDI is in ES */
-	struct span from, to;  /* rSI, rDI */
+	bool ended;                 /* an element may say so: the condition of REPE and REPNE */
+	bool first;                 /* no span is found yet */
+	enum segment segment;       /* of rSI; rDI is in ES */
+	struct span from, to;       /* rSI, rDI */
 	u32 from_access, to_access; /* enum span_access, 0: not used */
 	const struct insn *insn;
 };

@@ -176,7 +176,7 @@ struct leaves {
 	u64 next, end; /* page numbers */
 	u64 *slot;     /* of `next`, where it is known: neighbours in a table need no walk */
 	u32 level;
-	u64 first;     /* of the leaf returned last */
+	u64 first; /* of the leaf returned last */
 };
 
 static struct leaves leaves_of(struct ept *ept, ppn_t ppn, u32 pages)

@@ -36,7 +36,8 @@ static const char *const names[] = {
 #define EXIT(number, name, handler, needs) _Static_assert((number) == REASON_##name, "exit reasons in order, no holes");
 #include "vmx/exit_reasons.def"
 #undef EXIT
-_Static_assert(ARRAY_SIZE(handlers) == EXIT_REASON_COUNT && (u32)EXIT_REASON_COUNT <= (u32)EXIT_REASONS, "every reason has its row");
+_Static_assert(ARRAY_SIZE(handlers) == EXIT_REASON_COUNT && (u32)EXIT_REASON_COUNT <= (u32)EXIT_REASONS,
+	       "every reason has its row");
 
 const char *exit_reason_name(u32 reason)
 {

@@ -14,7 +14,9 @@ static const u8 class_of[32] = {
 };
 
 /* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC #CP. */
-#define WITH_ERROR (BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC) | BIT(21))
+#define WITH_ERROR                                                                                                              \
+	(BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC) | \
+	 BIT(21))
 enum { ERROR_EXTERNAL = 1, EVENT_KEPT = 0xfff };
 
 static void queue(struct vcpu *v, u32 type, u32 vector, u32 error)
@@ -47,7 +49,8 @@ enum exit_action vcpu_inject_exception(struct vcpu *v, u32 vector, u32 error)
 		return EXIT_INJECT;
 	}
 	/* Serially: as on the processor the second one is delivered, and it says that an event from outside was in flight. */
-	bool outside = event_type(before) == EVENT_INTERRUPT || event_type(before) == EVENT_NMI || event_type(before) == EVENT_EXCEPTION;
+	bool outside =
+		event_type(before) == EVENT_INTERRUPT || event_type(before) == EVENT_NMI || event_type(before) == EVENT_EXCEPTION;
 
 	queue(v, EVENT_EXCEPTION, vector, outside && second == CONTRIBUTORY ? error | ERROR_EXTERNAL : error);
 	return EXIT_INJECT;

@@ -14,7 +14,8 @@
 #define CAPABILITY_MULTIHIT_NO BIT(6)
 
 /* Models that never had the iTLB multihit erratum and do not say so by MSR: Atoms and Knights (Intel's list, INTEL-SA-00210). */
-static const u8 no_multihit_models[] = { 0x1c, 0x26, 0x27, 0x35, 0x36, 0x37, 0x4a, 0x4c, 0x4d, 0x57, 0x5a, 0x5c, 0x5f, 0x6e, 0x7a, 0x85, 0x86 };
+static const u8 no_multihit_models[] = { 0x1c, 0x26, 0x27, 0x35, 0x36, 0x37, 0x4a, 0x4c, 0x4d,
+					 0x57, 0x5a, 0x5c, 0x5f, 0x6e, 0x7a, 0x85, 0x86 };
 
 static bool always(const struct mitigation_facts *facts)
 {
@@ -52,8 +53,7 @@ static const struct {
 	enum guard guard;
 	const char *name, *why;
 } mitigations[] = {
-#define MITIGATION(name_, condition_, action_, why_)                                                                   \
-	{ .applies = condition_, .guard = action_, .name = #name_, .why = why_ },
+#define MITIGATION(name_, condition_, action_, why_) { .applies = condition_, .guard = action_, .name = #name_, .why = why_ },
 #include "vmx/mitigations.def"
 #undef MITIGATION
 };

@@ -26,7 +26,7 @@ static const struct msr_row {
 	enum msr_direct direct;
 	const char *name, *why;
 } rows[] = {
-#define MSR(first_, last_, name_, direct_, read_, write_, why_)                                                        \
+#define MSR(first_, last_, name_, direct_, read_, write_, why_) \
 	{ .first = first_, .last = last_, .direct = direct_, .name = #name_, .why = why_ },
 #include "vmx/msr.def"
 #undef MSR
@@ -72,7 +72,7 @@ static __attribute__((noinline)) u32 search(u32 msr)
 enum { INDEXED = 0x840 };
 #define PLACE(msr, name) ((msr) < INDEXED ? (msr) : INDEXED + ROW_##name)
 static const u8 row_index[INDEXED + ARRAY_SIZE(readers)] = {
-#define MSR(first, last, name, direct, read, write, why) [PLACE(first, name) ... PLACE(last, name)] = ROW_##name,
+#define MSR(first, last, name, direct, read, write, why) [PLACE(first, name)... PLACE(last, name)] = ROW_##name,
 #include "vmx/msr.def"
 #undef MSR
 };
@@ -119,7 +119,8 @@ enum exit_action msr_write_exit(struct vcpu *v)
 	u32 msr = (u32)v->regs.rcx;
 	u64 value = v->regs.rdx << 32 | (u32)v->regs.rax;
 	/* The end of each interrupt is told here: its row says the same, two calls later. */
-	err_t error = msr == MSR_X2APIC_EOI ? pc_msr_write(v->config.pc, v->config.index, msr, value) : writers[find(msr)](v, msr, value);
+	err_t error = msr == MSR_X2APIC_EOI ? pc_msr_write(v->config.pc, v->config.index, msr, value)
+					    : writers[find(msr)](v, msr, value);
 
 	if (__builtin_expect(error != OK, 0))
 		return outcome(v, error);

@@ -13,8 +13,8 @@ enum { DEBUGCTL_LBR = 1, DEBUGCTL_BTF = 2 };
  * IA32_ARCH_CAPABILITIES bits that only say what the processor is (not) immune to: RDCL, RSBA, L1DFL, SSB, MDS, PSCHANGE, TAA, the MMIO kin,
  * FB_CLEAR, RRSBA, BHI, PBRSB, GDS, RFDS and its clearing.  Enhanced IBRS goes with SPEC_CTRL.
  */
-#define CAPABILITIES_IMMUNITY                                                                                          \
-	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | BIT(17) | BIT(19) |    \
+#define CAPABILITIES_IMMUNITY                                                                                             \
+	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(14) | BIT(15) | BIT(17) | BIT(19) | \
 	 BIT(20) | BIT(24) | BIT(26) | BIT(27) | BIT(28))
 #define CAPABILITY_IBRS_ALL BIT(1)
 #define FEATURE_EDX_SPEC_CTRL BIT(26)

@@ -14,6 +14,6 @@ struct pvclock_scale {
 };
 struct pvclock_scale pvclock_scale(u64 tsc_khz);
 
-void pvclock_update(struct vcpu *v);               /* before entry, when NOTICE_CLOCK was set: writes what is registered */
-void pvclock_left(struct vcpu *v);                 /* the vCPU could run on, but others do: from now on time is stolen */
+void pvclock_update(struct vcpu *v); /* before entry, when NOTICE_CLOCK was set: writes what is registered */
+void pvclock_left(struct vcpu *v);   /* the vCPU could run on, but others do: from now on time is stolen */
 void pvclock_came_back(struct vcpu *v);

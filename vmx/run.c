@@ -121,8 +121,8 @@ static enum vcpu_outcome outcome_of(enum exit_action action)
 		bool ends;
 		enum vcpu_outcome outcome;
 	} rows[] = {
-		[EXIT_SUSPEND] = { true, VCPU_SUSPENDED }, [EXIT_KILL] = { true, VCPU_ENDED },
-		[EXIT_YIELD] = { true, VCPU_YIELD },       [EXIT_HALT] = { true, VCPU_HALTED },
+		[EXIT_SUSPEND] = { true, VCPU_SUSPENDED },   [EXIT_KILL] = { true, VCPU_ENDED },
+		[EXIT_YIELD] = { true, VCPU_YIELD },         [EXIT_HALT] = { true, VCPU_HALTED },
 		[EXIT_WAIT_SIPI] = { true, VCPU_WAIT_SIPI },
 	};
 

@@ -19,7 +19,8 @@ struct row {
 /* ---- controls ---- */
 
 static const struct row controls[] = {
-	{ ENCODING_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC), "#DB and #AC can loop in delivery; #MC is the host's" },
+	{ ENCODING_EXCEPTION_BITMAP, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC),
+	  "#DB and #AC can loop in delivery; #MC is the host's" },
 	{ ENCODING_PAGE_FAULT_MASK, 0, "page faults are the guest's own" },
 	{ ENCODING_PAGE_FAULT_MATCH, 0, "page faults are the guest's own" },
 	{ ENCODING_CR3_TARGET_COUNT, 0, "no exits by CR3" },
@@ -62,16 +63,26 @@ static const struct row power_on[] = {
 
 struct mode {
 	u64 cr0, cr4, efer;
-	u16 code, data;            /* selectors; code 0: from the start */
+	u16 code, data; /* selectors; code 0: from the start */
 	u32 limit, code_rights, data_rights;
 };
 
 static const struct mode modes[] = {
 	[VCPU_REAL] = { .cr0 = CR0_ET | CR0_CD | CR0_NW, .limit = 0xffff, .code_rights = 0x9b, .data_rights = 0x93 },
-	[VCPU_PROTECTED32] = { .cr0 = CR0_ET | CR0_PE, .code = 0x10, .data = 0x18, .limit = 0xffffffff,
-			       .code_rights = 0xc09b, .data_rights = 0xc093 },
-	[VCPU_LONG64] = { .cr0 = CR0_ET | CR0_PE | CR0_PG, .cr4 = CR4_PAE, .efer = EFER_LME, .code = 0x10, .data = 0x18,
-			  .limit = 0xffffffff, .code_rights = 0xa09b, .data_rights = 0xc093 },
+	[VCPU_PROTECTED32] = { .cr0 = CR0_ET | CR0_PE,
+			       .code = 0x10,
+			       .data = 0x18,
+			       .limit = 0xffffffff,
+			       .code_rights = 0xc09b,
+			       .data_rights = 0xc093 },
+	[VCPU_LONG64] = { .cr0 = CR0_ET | CR0_PE | CR0_PG,
+			  .cr4 = CR4_PAE,
+			  .efer = EFER_LME,
+			  .code = 0x10,
+			  .data = 0x18,
+			  .limit = 0xffffffff,
+			  .code_rights = 0xa09b,
+			  .data_rights = 0xc093 },
 };
 
 static void write_rows(const struct row *rows, u32 count)
@@ -200,16 +211,26 @@ static const struct {
 	u32 field;
 	u64 (*value)(void);
 } host[] = {
-	{ ENCODING_HOST_ES_SELECTOR, data_selector }, { ENCODING_HOST_CS_SELECTOR, code_selector },
-	{ ENCODING_HOST_SS_SELECTOR, data_selector }, { ENCODING_HOST_DS_SELECTOR, data_selector },
-	{ ENCODING_HOST_FS_SELECTOR, zero },          { ENCODING_HOST_GS_SELECTOR, zero },
-	{ ENCODING_HOST_TR_SELECTOR, task_selector }, { ENCODING_HOST_PAT, pat },
-	{ ENCODING_HOST_EFER, efer },                 { ENCODING_HOST_SYSENTER_CS, zero },
-	{ ENCODING_HOST_SYSENTER_ESP, zero },         { ENCODING_HOST_SYSENTER_EIP, zero },
-	{ ENCODING_HOST_CR0, cr0_read },              { ENCODING_HOST_CR3, cr3_read },
-	{ ENCODING_HOST_CR4, cr4_read },              { ENCODING_HOST_FS_BASE, zero },
-	{ ENCODING_HOST_GS_BASE, gs_base },           { ENCODING_HOST_TR_BASE, tss_base },
-	{ ENCODING_HOST_GDTR_BASE, gdt_base },        { ENCODING_HOST_IDTR_BASE, idt_base },
+	{ ENCODING_HOST_ES_SELECTOR, data_selector },
+	{ ENCODING_HOST_CS_SELECTOR, code_selector },
+	{ ENCODING_HOST_SS_SELECTOR, data_selector },
+	{ ENCODING_HOST_DS_SELECTOR, data_selector },
+	{ ENCODING_HOST_FS_SELECTOR, zero },
+	{ ENCODING_HOST_GS_SELECTOR, zero },
+	{ ENCODING_HOST_TR_SELECTOR, task_selector },
+	{ ENCODING_HOST_PAT, pat },
+	{ ENCODING_HOST_EFER, efer },
+	{ ENCODING_HOST_SYSENTER_CS, zero },
+	{ ENCODING_HOST_SYSENTER_ESP, zero },
+	{ ENCODING_HOST_SYSENTER_EIP, zero },
+	{ ENCODING_HOST_CR0, cr0_read },
+	{ ENCODING_HOST_CR3, cr3_read },
+	{ ENCODING_HOST_CR4, cr4_read },
+	{ ENCODING_HOST_FS_BASE, zero },
+	{ ENCODING_HOST_GS_BASE, gs_base },
+	{ ENCODING_HOST_TR_BASE, tss_base },
+	{ ENCODING_HOST_GDTR_BASE, gdt_base },
+	{ ENCODING_HOST_IDTR_BASE, idt_base },
 	{ ENCODING_HOST_RIP, exit_address },
 };
 

@@ -5,7 +5,7 @@
 
 /* A structure in guest memory that the guest registered: its page is pinned. */
 struct pv_page {
-	u64 address;           /* guest-physical, bit 0: registered; as the guest wrote it */
+	u64 address; /* guest-physical, bit 0: registered; as the guest wrote it */
 	mpn_t frame;
 };
 
@@ -17,7 +17,7 @@ struct vcpu_soft {
 	/* paravirtual clock and steal time */
 	struct pv_page clock, steal;
 	u64 wall_address;
-	bool stopped;          /* PVCLOCK_GUEST_STOPPED is owed */
-	u64 stolen_ticks;      /* of the host's TSC */
-	u64 left_tsc;          /* when others took over, 0: they did not */
+	bool stopped;     /* PVCLOCK_GUEST_STOPPED is owed */
+	u64 stolen_ticks; /* of the host's TSC */
+	u64 left_tsc;     /* when others took over, 0: they did not */
 };

@@ -7,12 +7,12 @@
 #pragma once
 #include "vmx/vcpu.h"
 
-void switch_cpu_on(void);                       /* once on each CPU */
-u32 switch_extended_bytes(void);                /* of switched.extended, 64-byte aligned */
-void switch_reset(struct vcpu *v, bool init);   /* power-on values; INIT keeps the extended state. Not in any processor */
-void switch_in(struct vcpu *v);                 /* before guest entry; the previous owner's state is saved first */
-void switch_out(struct vcpu *v);                /* save it, if it is in this CPU */
-void switch_reload_extended(struct vcpu *v);    /* after simd_begin */
+void switch_cpu_on(void);                     /* once on each CPU */
+u32 switch_extended_bytes(void);              /* of switched.extended, 64-byte aligned */
+void switch_reset(struct vcpu *v, bool init); /* power-on values; INIT keeps the extended state. Not in any processor */
+void switch_in(struct vcpu *v);               /* before guest entry; the previous owner's state is saved first */
+void switch_out(struct vcpu *v);              /* save it, if it is in this CPU */
+void switch_reload_extended(struct vcpu *v);  /* after simd_begin */
 
 /* CR2 as the guest has it: it lives in the processor. */
 void switch_set_cr2(struct vcpu *v, u64 address);

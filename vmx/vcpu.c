@@ -53,16 +53,16 @@ err_t vcpu_init(struct vcpu *v, const struct vcpu_config *config)
 		return error;
 	v->config = *config;
 	cpuid_build(&v->cpuid, &(struct cpuid_facts){
-		.ask = cpuid,
-		.xcr0 = vmx_caps.xcr0,
-		.rdtscp = vmx_has(CONTROL_CPU2, CPU2_RDTSCP),
-		.invpcid = vmx_has(CONTROL_CPU2, CPU2_INVPCID),
-		.spec_ctrl = vmx_caps.spec_ctrl,
-		.identity = config->identity,
-		.vcpu = config->index,
-		.vcpus = config->vcpus,
-		.tsc_khz = config->tsc_khz,
-	});
+				       .ask = cpuid,
+				       .xcr0 = vmx_caps.xcr0,
+				       .rdtscp = vmx_has(CONTROL_CPU2, CPU2_RDTSCP),
+				       .invpcid = vmx_has(CONTROL_CPU2, CPU2_INVPCID),
+				       .spec_ctrl = vmx_caps.spec_ctrl,
+				       .identity = config->identity,
+				       .vcpu = config->index,
+				       .vcpus = config->vcpus,
+				       .tsc_khz = config->tsc_khz,
+			       });
 	CHECK(config->vm_id > 0 && config->vm_id < STEP_MAX_VMS); /* each entry and exit relies on it */
 	v->vm_id = config->vm_id;
 	v->cpu = -1;

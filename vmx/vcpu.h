@@ -13,7 +13,8 @@
 #include "vmx/vmx.h"
 
 enum exit_action {
-	EXIT_RESUME = 0,      /* entry.asm knows this one: go on at the same instruction (or wherever the handler's register changes lead) */
+	EXIT_RESUME =
+		0, /* entry.asm knows this one: go on at the same instruction (or wherever the handler's register changes lead) */
 	EXIT_ADVANCE,         /* the instruction is done: skip it, by the length that the VMCS gives */
 	EXIT_ADVANCE_DECODED, /* the same by exit.length, which the handler set (exits without a length: EPT violations) */
 	EXIT_INJECT,          /* an event was queued by vcpu_inject_*; the instruction is not done */
@@ -49,9 +50,23 @@ struct vcpu_event {
 };
 
 enum {
-	VECTOR_DE = 0, VECTOR_DB = 1, VECTOR_NMI = 2, VECTOR_BP = 3, VECTOR_OF = 4, VECTOR_UD = 6, VECTOR_NM = 7, VECTOR_DF = 8,
-	VECTOR_TS = 10, VECTOR_NP = 11, VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_MF = 16, VECTOR_AC = 17,
-	VECTOR_MC = 18, VECTOR_XM = 19,
+	VECTOR_DE = 0,
+	VECTOR_DB = 1,
+	VECTOR_NMI = 2,
+	VECTOR_BP = 3,
+	VECTOR_OF = 4,
+	VECTOR_UD = 6,
+	VECTOR_NM = 7,
+	VECTOR_DF = 8,
+	VECTOR_TS = 10,
+	VECTOR_NP = 11,
+	VECTOR_SS = 12,
+	VECTOR_GP = 13,
+	VECTOR_PF = 14,
+	VECTOR_MF = 16,
+	VECTOR_AC = 17,
+	VECTOR_MC = 18,
+	VECTOR_XM = 19,
 };
 
 /* Noted by any CPU, looked at before each entry: bits of vcpu.notices. */
@@ -67,7 +82,7 @@ enum {
 };
 
 enum { EXIT_RING = 32, CYCLE_BUCKETS = 64 };
-struct exit_past {           /* the latest exits, a ring */
+struct exit_past { /* the latest exits, a ring */
 	u64 rip[EXIT_RING];
 	u32 reason[EXIT_RING], tsc[EXIT_RING];
 	u32 next;
@@ -76,36 +91,36 @@ struct exit_cycles { /* by reason: how many exits took how long (counters.c) */
 	u64 bucket[CYCLE_BUCKETS];
 };
 
-struct switched {         /* switch.c: what stays in the processor until another vCPU runs there */
+struct switched { /* switch.c: what stays in the processor until another vCPU runs there */
 	u64 debug[4], dr6, cr2;
 	u64 msr[8];
-	u8 *extended;     /* XSAVE area */
+	u8 *extended; /* XSAVE area */
 };
 
 struct vcpu {
 	union vcpu_regs regs;
-	u64 host_rsp;           /* as the VMCS has it */
-	u32 launched;           /* since VMCLEAR: VMRESUME from now on */
-	u32 guards;             /* mitigations at entry and exit: enum guard of mitigations.h */
-	u32 notices;            /* atomic */
+	u64 host_rsp; /* as the VMCS has it */
+	u32 launched; /* since VMCLEAR: VMRESUME from now on */
+	u32 guards;   /* mitigations at entry and exit: enum guard of mitigations.h */
+	u32 notices;  /* atomic */
 	u32 vm_id;
-	u64 exit_tsc;           /* of the last exit */
-	u64 slice_end;          /* vcpu_run's, as long as it lasts */
+	u64 exit_tsc;  /* of the last exit */
+	u64 slice_end; /* vcpu_run's, as long as it lasts */
 	const volatile u32 *yield;
-	struct step_cpu *step;  /* of the CPU that runs it */
+	struct step_cpu *step; /* of the CPU that runs it */
 	struct exit_info exit;
-	struct vcpu_event event; /* to deliver at the next entry */
+	struct vcpu_event event;    /* to deliver at the next entry */
 	struct exit_cycles *cycles; /* one for each reason */
 
 	struct vcpu_config config; /* .mm, .pc, .index, .tsc_khz, .identity … */
 	struct cpuid_table cpuid;
 	struct vcpu_soft soft;
-	u64 tsc_offset;         /* guest TSC = host TSC + this */
+	u64 tsc_offset; /* guest TSC = host TSC + this */
 	u64 xcr0;
 
 	/* the rest is the business of vcpu.c, run.c, inject.c and switch.c */
-	s32 cpu;                /* where the VMCS is loaded, -1: nowhere */
-	u32 cpu_controls;       /* primary processor-based controls as written */
+	s32 cpu;          /* where the VMCS is loaded, -1: nowhere */
+	u32 cpu_controls; /* primary processor-based controls as written */
 	mpn_t vmcs;
 	bool waits_for_sipi, halted, halted_deaf; /* deaf: HLT with interrupts disabled */
 	bool nmi_pending;

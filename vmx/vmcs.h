@@ -8,16 +8,24 @@
 #include "kernel/lib/check.h"
 #include "kernel/lib/types.h"
 
-struct vmcs_16 { u32 encoding; };
-struct vmcs_32 { u32 encoding; };
-struct vmcs_64 { u32 encoding; };
-struct vmcs_natural { u32 encoding; };
+struct vmcs_16 {
+	u32 encoding;
+};
+struct vmcs_32 {
+	u32 encoding;
+};
+struct vmcs_64 {
+	u32 encoding;
+};
+struct vmcs_natural {
+	u32 encoding;
+};
 
 enum { VMCS_WIDTH_16 = 0, VMCS_WIDTH_64 = 1, VMCS_WIDTH_32 = 2, VMCS_WIDTH_natural = 3 };
 
-#define FIELD(width, name, code)                                                                                       \
-	_Static_assert(((code) >> 13 & 3) == VMCS_WIDTH_##width, #name " has another width");                          \
-	enum { ENCODING_##name = (code) };                                                                             \
+#define FIELD(width, name, code)                                                              \
+	_Static_assert(((code) >> 13 & 3) == VMCS_WIDTH_##width, #name " has another width"); \
+	enum { ENCODING_##name = (code) };                                                    \
 	static const struct vmcs_##width name = { code };
 #include "vmx/vmcs.def"
 #undef FIELD
@@ -50,23 +58,26 @@ failed:
 }
 #endif
 
-#define VMCS_ACCESSORS(width, type)                                                                                    \
-	static inline __attribute__((always_inline)) type vmcs_read_##width(struct vmcs_##width field)                 \
-	{                                                                                                              \
-		return (type)vmcs_read_raw(field.encoding);                                                            \
-	}                                                                                                              \
-	static inline __attribute__((always_inline)) void vmcs_write_##width(struct vmcs_##width field, type value)    \
-	{                                                                                                              \
-		vmcs_write_raw(field.encoding, value);                                                                 \
+#define VMCS_ACCESSORS(width, type)                                                                                 \
+	static inline __attribute__((always_inline)) type vmcs_read_##width(struct vmcs_##width field)              \
+	{                                                                                                           \
+		return (type)vmcs_read_raw(field.encoding);                                                         \
+	}                                                                                                           \
+	static inline __attribute__((always_inline)) void vmcs_write_##width(struct vmcs_##width field, type value) \
+	{                                                                                                           \
+		vmcs_write_raw(field.encoding, value);                                                              \
 	}
 VMCS_ACCESSORS(16, u16)
 VMCS_ACCESSORS(32, u32)
 VMCS_ACCESSORS(64, u64)
 VMCS_ACCESSORS(natural, u64)
 
-#define VMCS_BY_WIDTH(field, function)                                                                                 \
-	_Generic((field), struct vmcs_16: function##_16, struct vmcs_32: function##_32, struct vmcs_64: function##_64, \
-		 struct vmcs_natural: function##_natural)
+#define VMCS_BY_WIDTH(field, function)                \
+	_Generic((field), struct vmcs_16              \
+		 : function##_16, struct vmcs_32      \
+		 : function##_32, struct vmcs_64      \
+		 : function##_64, struct vmcs_natural \
+		 : function##_natural)
 #define vmcs_read(field) VMCS_BY_WIDTH(field, vmcs_read)(field)
 #define vmcs_read_wide(field) vmcs_read_raw((field).encoding) /* as 64 bits: an index or a sum needs no widening */
 #define vmcs_write(field, value) VMCS_BY_WIDTH(field, vmcs_write)(field, value)

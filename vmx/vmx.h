@@ -34,23 +34,24 @@ err_t ept_fill(struct ept *ept, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_ceiling
 struct mm_debt ept_narrow(struct ept *ept, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
 struct mm_debt ept_harvest(struct ept *ept, ppn_t ppn, u32 pages, struct mm_harvest *seen);
 struct mm_debt ept_drop(struct ept *ept, bool *more); /* bounded; tables are freed once their debt is settled */
-bool ept_audit(const struct ept *ept, ppn_t ppn, mpn_t mpn, enum mm_ceiling ceiling); /* does the cache grant no more than this? */
+bool ept_audit(const struct ept *ept, ppn_t ppn, mpn_t mpn,
+	       enum mm_ceiling ceiling); /* does the cache grant no more than this? */
 
 /* ---- vCPU ---- */
 struct vcpu; /* one per virtual CPU; its storage is the caller's: vcpu_pages() contiguous zeroed frames */
 
 struct vcpu_config {
 	u32 index;
-	u32 vcpus;        /* of the VM */
+	u32 vcpus; /* of the VM */
 	u32 vm_id;
 	struct mm_vm *mm;
 	struct ept *ept;
 	struct pc *pc;
-	u64 tsc_khz;      /* given to the guest */
+	u64 tsc_khz; /* given to the guest */
 	u64 host_tsc_khz;
-	u32 identity;     /* enum config_identity */
-	void *context;    /* the owner's (struct vm_vcpu of kernel/vm.c) */
-	u64 wall_s;       /* wall clock (Unix seconds) at VM time 0, for the guest's paravirtual clock */
+	u32 identity;  /* enum config_identity */
+	void *context; /* the owner's (struct vm_vcpu of kernel/vm.c) */
+	u64 wall_s;    /* wall clock (Unix seconds) at VM time 0, for the guest's paravirtual clock */
 };
 
 /* How a vCPU's registers stand when it first runs. */
@@ -59,28 +60,28 @@ struct vcpu_start {
 	enum vcpu_mode mode; /* flat segments; PROTECTED32: paging off; LONG64: paging on with cr3 */
 	u64 rip, rsp, cr3;
 	u64 rax, rbx, rsi, rdi;
-	u16 cs;              /* REAL: segment */
+	u16 cs; /* REAL: segment */
 };
 
 enum vcpu_outcome {
-	VCPU_YIELD,   /* slice over, or sched_yield_flag said so: still runnable */
-	VCPU_HALTED,  /* HLT: wait until vcpu_has_work */
+	VCPU_YIELD,     /* slice over, or sched_yield_flag said so: still runnable */
+	VCPU_HALTED,    /* HLT: wait until vcpu_has_work */
 	VCPU_SUSPENDED, /* an access waits: wait for platform_wake */
 	VCPU_WAIT_SIPI, /* after INIT */
-	VCPU_ENDED,   /* the guest cannot go on; why is vcpu_why */
+	VCPU_ENDED,     /* the guest cannot go on; why is vcpu_why */
 };
 
 u32 vcpu_pages(void);
 err_t vcpu_init(struct vcpu *vcpu, const struct vcpu_config *config); /* allocates its VMCS and pages; undone by vcpu_destroy */
-void vcpu_destroy(struct vcpu *vcpu);           /* VMCLEARed and not running; on any CPU */
-void vcpu_start(struct vcpu *vcpu, const struct vcpu_start *start); /* set the initial state (also after reset) */
+void vcpu_destroy(struct vcpu *vcpu);                                 /* VMCLEARed and not running; on any CPU */
+void vcpu_start(struct vcpu *vcpu, const struct vcpu_start *start);   /* set the initial state (also after reset) */
 void vcpu_wait_for_sipi(struct vcpu *vcpu);
 /* Run until something for the scheduler happens; slice_end is a host TSC value; *yield is polled after exits (non-zero: return). */
 enum vcpu_outcome vcpu_run(struct vcpu *vcpu, u64 slice_end, const volatile u32 *yield);
 /* VMCLEAR it on the CPU where it is loaded, so that another CPU may run it. */
 void vcpu_unload(struct vcpu *vcpu);
-bool vcpu_has_work(const struct vcpu *vcpu);    /* interrupt deliverable, NMI, INIT or SIPI pending: leave HLT */
-const char *vcpu_why(const struct vcpu *vcpu);  /* one line after VCPU_ENDED: "triple fault at rip 0x…" */
+bool vcpu_has_work(const struct vcpu *vcpu);   /* interrupt deliverable, NMI, INIT or SIPI pending: leave HLT */
+const char *vcpu_why(const struct vcpu *vcpu); /* one line after VCPU_ENDED: "triple fault at rip 0x…" */
 void *vcpu_context(const struct vcpu *vcpu);
 
 /* pc_interrupt_pending may have become true. Any CPU; the caller wakes the vCPU's task. */

@@ -21,8 +21,8 @@ enum { MARK_TRIES = 4 }; /* against a CPU that never stops changing the entry */
 
 /* One level of tables: which address bits choose in it, whether an entry may be a leaf, which bits fault beside those of too large an address. */
 struct paging_level {
-	u32 shift;                   /* an entry maps 1 << shift bytes */
-	u64 large;                   /* ENTRY_LARGE, where it marks a leaf */
+	u32 shift; /* an entry maps 1 << shift bytes */
+	u64 large; /* ENTRY_LARGE, where it marks a leaf */
 	u64 reserved, reserved_large;
 };
 
@@ -35,22 +35,26 @@ struct paging {
 #define PAE_RESERVED 0x7ff0000000000000ULL
 
 static const struct paging paging_32 = {
-	.levels = 2, .entry_shift = 2,
+	.levels = 2,
+	.entry_shift = 2,
 	.level = { [1] = { .shift = 12 }, [2] = { .shift = 22 } },
 };
 static const struct paging paging_32_pse = {
-	.levels = 2, .entry_shift = 2,
+	.levels = 2,
+	.entry_shift = 2,
 	/* Bits 20:13 of a large page's entry are bits 39:32 of its address. */
 	.level = { [1] = { .shift = 12 }, [2] = { .shift = 22, .large = ENTRY_LARGE, .reserved_large = BIT(21) } },
 };
 /* Its third level is four registers in the VMCS, checked when they were loaded. */
 static const struct paging paging_pae = {
-	.levels = 2, .entry_shift = 3,
+	.levels = 2,
+	.entry_shift = 3,
 	.level = { [1] = { .shift = 12, .reserved = PAE_RESERVED },
 		   [2] = { .shift = 21, .large = ENTRY_LARGE, .reserved = PAE_RESERVED, .reserved_large = 0x1fe000 } },
 };
 static const struct paging paging_4 = {
-	.levels = 4, .entry_shift = 3,
+	.levels = 4,
+	.entry_shift = 3,
 	.level = { [1] = { .shift = 12 },
 		   [2] = { .shift = 21, .large = ENTRY_LARGE, .reserved_large = 0x1fe000 },
 		   [3] = { .shift = 30, .large = ENTRY_LARGE, .reserved_large = 0x3fffe000 },
@@ -62,11 +66,11 @@ struct way {
 	struct vcpu *v;
 	const struct paging *paging;
 	u64 cr0, cr4;
-	bool nx;             /* EFER.NXE, where entries have the bit */
+	bool nx; /* EFER.NXE, where entries have the bit */
 	u32 access;
-	u64 rights;          /* AND of all entries */
-	u64 denied;          /* OR of all entries: NX */
-	u32 level;           /* of the leaf */
+	u64 rights; /* AND of all entries */
+	u64 denied; /* OR of all entries: NX */
+	u32 level;  /* of the leaf */
 	gpa_t slot[WALK_LEVELS + 1];
 	u64 seen[WALK_LEVELS + 1];
 };
@@ -91,7 +95,8 @@ static err_t read_entry(const struct way *way, gpa_t slot, u64 *entry)
 
 	if (error)
 		return error;
-	*entry = shift == 3 ? __atomic_load_n((u64 *)pointer, __ATOMIC_ACQUIRE) : __atomic_load_n((u32 *)pointer, __ATOMIC_ACQUIRE);
+	*entry = shift == 3 ? __atomic_load_n((u64 *)pointer, __ATOMIC_ACQUIRE)
+			    : __atomic_load_n((u32 *)pointer, __ATOMIC_ACQUIRE);
 	return OK;
 }
 
@@ -203,7 +208,8 @@ static bool exchange(const struct walk *walk, void *slot, u64 *seen, u64 set)
 
 	if (walk->entry_bytes == 8)
 		return __atomic_compare_exchange_n((u64 *)slot, seen, *seen | set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	bool same = __atomic_compare_exchange_n((u32 *)slot, &seen32, seen32 | (u32)set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	bool same =
+		__atomic_compare_exchange_n((u32 *)slot, &seen32, seen32 | (u32)set, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 
 	*seen = seen32;
 	return same;
@@ -239,7 +245,7 @@ static err_t start(struct way *way, u64 linear, gpa_t *table)
 
 	*table = (gpa_t){ vmcs_read(GUEST_CR3) & ENTRY_ADDRESS };
 	way->nx = (efer & EFER_NXE) && (way->cr4 & CR4_PAE);
-	way->paging = efer & EFER_LMA	      ? &paging_4
+	way->paging = efer & EFER_LMA      ? &paging_4
 		      : way->cr4 & CR4_PAE ? &paging_pae
 		      : way->cr4 & CR4_PSE ? &paging_32_pse
 					   : &paging_32;

@@ -8,21 +8,21 @@
 
 enum {
 	WALK_WRITE = 1,
-	WALK_USER = 2,   /* CPL 3 */
-	WALK_FETCH = 4,  /* code: the processor has fetched it already, so that no flag is left to set */
+	WALK_USER = 2,  /* CPL 3 */
+	WALK_FETCH = 4, /* code: the processor has fetched it already, so that no flag is left to set */
 };
 
 enum { WALK_LEVELS = 4 };
 
 struct walk_entry {
-	void *slot;   /* valid until the end of the step */
-	u64 seen;     /* as it was read */
-	u64 missing;  /* flags to set */
+	void *slot;  /* valid until the end of the step */
+	u64 seen;    /* as it was read */
+	u64 missing; /* flags to set */
 };
 
 struct walk {
 	gpa_t address;
-	u32 fault;    /* the page fault's error code, after E_INVALID */
+	u32 fault; /* the page fault's error code, after E_INVALID */
 	u32 entry_bytes;
 	u32 marks;
 	struct walk_entry mark[WALK_LEVELS];

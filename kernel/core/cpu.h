@@ -9,7 +9,7 @@ enum { MAX_CPUS = 256 };
 struct cpu {
 	struct cpu *self; /* gs:0 */
 	struct lock_cpu locks;
-	u32 index;        /* 0 is the boot CPU; dense */
+	u32 index; /* 0 is the boot CPU; dense */
 	u32 apic_id;
 	u64 stack_top; /* the one kernel stack, guard page below */
 	bool online;
@@ -32,9 +32,9 @@ static inline u32 cpu_index(void)
 
 enum { CPU_STACK_BYTES = 32 * 1024 };
 
-extern u32 cpu_count;              /* online CPUs; fixed after start */
-struct cpu *cpu_get(u32 index);    /* CHECKs the index */
-void cpu_kick(u32 index);          /* IPI: leave the guest or wake from idle; cheap when it does neither */
+extern u32 cpu_count;           /* online CPUs; fixed after start */
+struct cpu *cpu_get(u32 index); /* CHECKs the index */
+void cpu_kick(u32 index);       /* IPI: leave the guest or wake from idle; cheap when it does neither */
 
 /* The very first thing of the boot CPU: GS, so that locks and CHECK work. */
 void cpu_boot_early(void);

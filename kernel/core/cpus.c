@@ -12,12 +12,12 @@
 #include "kernel/x86/paging.h"
 
 enum {
-	INIT_WAIT_US = 10000,          /* SDM vol. 3A, 9.4.4.1: INIT, 10 ms, SIPI, 200 us, SIPI */
+	INIT_WAIT_US = 10000, /* SDM vol. 3A, 9.4.4.1: INIT, 10 ms, SIPI, 200 us, SIPI */
 	FIRST_WAIT_US = 20000,
 	SECOND_WAIT_US = 1000000,
 	CALL_WAIT_US = 2000000,
 	POLL_US = 10,
-	TSC_APART_US = 50,             /* further apart than the hand-over takes: the TSCs do not agree */
+	TSC_APART_US = 50, /* further apart than the hand-over takes: the TSCs do not agree */
 	BOOT_CPU_FLAG = 1,
 };
 

@@ -172,9 +172,11 @@ void __stack_chk_fail(void)
 /* ---- exceptions ---- */
 
 static const char *const names[] = {
+	/* clang-format off */ /* eight a line, as their numbers go */
 	"divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU",
 	"double fault", "", "invalid TSS", "segment not present", "stack segment", "general protection", "page fault", "",
 	"FPU error", "alignment", "machine check", "SIMD", "virtualization", "control protection",
+	/* clang-format on */
 };
 
 static bool in_guard_page(u64 address)

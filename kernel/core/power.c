@@ -9,11 +9,11 @@
 #include "kernel/x86/cpu.h"
 
 enum {
-	PM1_SCI_ENABLE = 1,          /* ACPI 4.8.3.2.1 */
+	PM1_SCI_ENABLE = 1, /* ACPI 4.8.3.2.1 */
 	PM1_SLEEP_TYPE_SHIFT = 10,
 	PM1_SLEEP_TYPE_MASK = 7 << 10,
 	PM1_SLEEP_ENABLE = 1 << 13,
-	SLEEP_TYPE_SHIFT = 2,        /* of the hardware-reduced register, 4.8.3.7 */
+	SLEEP_TYPE_SHIFT = 2, /* of the hardware-reduced register, 4.8.3.7 */
 	SLEEP_ENABLE = 1 << 5,
 	ENABLE_WAIT_MS = 3000,
 	EFFECT_WAIT_US = 500000,
@@ -22,7 +22,7 @@ enum {
 	BOCHS_PORT = 0x8900,
 	RESET_PORT = 0xcf9,
 	RESET_HARD = 0x02,
-	RESET_NOW = 0x0e,            /* full reset with power cycle, hard, go */
+	RESET_NOW = 0x0e, /* full reset with power cycle, hard, go */
 	KEYBOARD_COMMAND = 0x64,
 	KEYBOARD_RESET = 0xfe,
 	I440FX = 0x12378086,
@@ -39,8 +39,8 @@ static void write_register(const struct acpi_register *to, u8 value)
 		/* ACPI 5.2.3.1: device, function and offset on bus 0 */
 		u32 offset = (u32)to->address & 0xff;
 
-		port_out32(PCI_ADDRESS, PCI_ENABLE | ((u32)(to->address >> 32) & 31) << 11 |
-						((u32)(to->address >> 16) & 7) << 8 | (offset & ~3U));
+		port_out32(PCI_ADDRESS, PCI_ENABLE | ((u32)(to->address >> 32) & 31) << 11 | ((u32)(to->address >> 16) & 7) << 8 |
+						(offset & ~3U));
 		port_out8((u16)(PCI_DATA + (offset & 3)), value);
 	}
 }

@@ -52,14 +52,14 @@ enum { STEP_IDLE = 0, STEP_IN_KERNEL = 1, STEP_IN_GUEST = STEP_MAX_VMS };
 
 struct step_cpu {
 	u32 state;
-	u64 seen;                       /* the epoch at its last boundary */
-	u64 boundaries;                 /* but those into a guest */
-	u64 entry_generation;           /* debug: what this entry must have invalidated */
+	u64 seen;             /* the epoch at its last boundary */
+	u64 boundaries;       /* but those into a guest */
+	u64 entry_generation; /* debug: what this entry must have invalidated */
 	u64 start;
 	const char *place;
 	struct step_worst worst;
-	u64 flushed[STEP_MAX_VMS];      /* the VM's generation that its invalidation covers, or will before entry */
-	u64 executed[STEP_MAX_VMS];     /* the same, once the instruction has run */
+	u64 flushed[STEP_MAX_VMS];  /* the VM's generation that its invalidation covers, or will before entry */
+	u64 executed[STEP_MAX_VMS]; /* the same, once the instruction has run */
 } __attribute__((aligned(64)));
 
 extern u64 step_epoch;
@@ -90,8 +90,8 @@ static inline void step_set_state(struct step_cpu *cpu, u32 state)
  */
 static inline bool step_enter_guest(struct step_cpu *cpu, u32 vm)
 {
-	ASSERT(vm > 0 && vm < STEP_MAX_VMS);    /* vcpu_init checks it once */
-	ASSERT(cpu->state == STEP_IN_KERNEL);   /* step_end checks it once a slice */
+	ASSERT(vm > 0 && vm < STEP_MAX_VMS);  /* vcpu_init checks it once */
+	ASSERT(cpu->state == STEP_IN_KERNEL); /* step_end checks it once a slice */
 	step_boundary(cpu);
 	step_set_state(cpu, STEP_IN_GUEST + vm);
 	u64 generation = __atomic_load_n(&step_generation[vm], __ATOMIC_SEQ_CST);
@@ -107,7 +107,7 @@ static inline bool step_enter_guest(struct step_cpu *cpu, u32 vm)
 /* First thing after a VM exit. */
 static inline void step_leave_guest(struct step_cpu *cpu)
 {
-	ASSERT(cpu->state > STEP_IN_GUEST);     /* likewise */
+	ASSERT(cpu->state > STEP_IN_GUEST); /* likewise */
 	step_set_state(cpu, STEP_IN_KERNEL);
 	if (DEBUG_BUILD)
 		step_measure_from(cpu, "VM exit");

@@ -4,13 +4,13 @@
 #include "kernel/lib/types.h"
 
 /* name for the console, meaning of a and b */
-#define TRACE_KINDS(X)                                                                                                 \
-	X(INJECT, "inject")       /* VM-entry interruption information, VM << 32 | vCPU */                              \
-	X(INTERRUPT, "interrupt") /* vector */                                                                         \
-	X(TASK, "task")           /* address of the task's name, result */                                             \
-	X(KICK, "kick")           /* CPU */                                                                            \
-	X(PUBLISH, "publish")     /* VM, epoch */                                                                      \
-	X(RESOLVE, "resolve")     /* VM << 32 | PPN, access */                                                         \
+#define TRACE_KINDS(X)                                                                     \
+	X(INJECT, "inject")       /* VM-entry interruption information, VM << 32 | vCPU */ \
+	X(INTERRUPT, "interrupt") /* vector */                                             \
+	X(TASK, "task")           /* address of the task's name, result */                 \
+	X(KICK, "kick")           /* CPU */                                                \
+	X(PUBLISH, "publish")     /* VM, epoch */                                          \
+	X(RESOLVE, "resolve")     /* VM << 32 | PPN, access */                             \
 	X(VM_STATE, "vm")         /* VM, state */
 
 #define TRACE_ENUM(kind, text) TRACE_##kind,

@@ -89,8 +89,7 @@ void wall_init(void)
 	now += decode_hour(fields[HOUR], status) * 3600ULL + decode(fields[MINUTE], status) * 60ULL +
 	       decode(fields[SECOND], status);
 	seconds_at_start = now - time_ns() / NS_PER_S;
-	log_line("wall: 20%02u-%02u-%02u, Unix time %llu", decode(fields[YEAR], status), month,
-		 decode(fields[DAY], status), now);
+	log_line("wall: 20%02u-%02u-%02u, Unix time %llu", decode(fields[YEAR], status), month, decode(fields[DAY], status), now);
 }
 
 u64 wall_seconds(void)

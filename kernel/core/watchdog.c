@@ -12,8 +12,8 @@ enum { STUCK_SECONDS = 5 };
 static struct watch {
 	struct timer timer;
 	u64 last_count;
-	u32 seconds;   /* that its neighbour has stood still */
-	u32 asked;     /* by the CPU before it */
+	u32 seconds; /* that its neighbour has stood still */
+	u32 asked;   /* by the CPU before it */
 } watches[MAX_CPUS];
 
 static void look(struct timer *timer)

@@ -28,6 +28,6 @@ struct wire_port {
 	void (*want)(bool more);                 /* interrupt when it can take more, or no longer */
 	bool (*idle)(void);                      /* the last byte has left it */
 };
-void wire_attach(const struct wire_port *port);      /* also instead of the one before: it gets all that the ring still has */
-void wire_can_send(void);                            /* the device's interrupt: it can take more */
-void wire_received(const u8 *bytes, u32 count);      /* the device's interrupt: input */
+void wire_attach(const struct wire_port *port); /* also instead of the one before: it gets all that the ring still has */
+void wire_can_send(void);                       /* the device's interrupt: it can take more */
+void wire_received(const u8 *bytes, u32 count); /* the device's interrupt: input */

@@ -9,10 +9,10 @@
 /* Implemented by kernel/core/panic.c and by tests/unit/host.c. */
 NORETURN void check_failed(const char *file, int line, const char *what);
 
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (__builtin_expect(!(condition), 0))                                                                 \
-			check_failed(__FILE__, __LINE__, #condition);                                                  \
+#define CHECK(condition)                                              \
+	do {                                                          \
+		if (__builtin_expect(!(condition), 0))                \
+			check_failed(__FILE__, __LINE__, #condition); \
 	} while (0)
 
 #ifdef AEROSTAT_RELEASE
@@ -21,8 +21,8 @@ NORETURN void check_failed(const char *file, int line, const char *what);
 #define DEBUG_BUILD 1
 #endif
 
-#define ASSERT(condition)                                                                                              \
-	do {                                                                                                           \
-		if (DEBUG_BUILD)                                                                                       \
-			CHECK(condition);                                                                              \
+#define ASSERT(condition)                 \
+	do {                              \
+		if (DEBUG_BUILD)          \
+			CHECK(condition); \
 	} while (0)

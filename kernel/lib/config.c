@@ -85,15 +85,13 @@ static const struct kind {
 	const struct config_keys *keys;
 	void *(*begin)(struct config *config, const char *name, u32 line, bool **valid);
 	u32 most;
-	size_t first, bytes, count,
-		line; /* offsets: in the config, and in an element (whose name is its first field) */
+	size_t first, bytes, count, line; /* offsets: in the config, and in an element (whose name is its first field) */
 	bool none_is_taken;
 } kinds[] = {
-#define KIND(word, array, counter, most, none_is_taken)                                           \
-	{                                                                                         \
-#word, &config_##word##_keys, begin_##word, most, offsetof(struct config, array), \
-			sizeof(struct config_##word), offsetof(struct config, counter),           \
-			offsetof(struct config_##word, line), none_is_taken                       \
+#define KIND(word, array, counter, most, none_is_taken)                                                                         \
+	{                                                                                                                       \
+#word, &config_##word##_keys, begin_##word, most, offsetof(struct config, array), sizeof(struct config_##word), \
+			offsetof(struct config, counter), offsetof(struct config_##word, line), none_is_taken                   \
 	}
 	[KIND_VM] = KIND(vm, vms, vm_count, CONFIG_MAX_VMS, false),
 	[KIND_POOL] = KIND(pool, pools, pool_count, CONFIG_MAX_POOLS, true),
@@ -126,18 +124,14 @@ static void begin_named(struct reader *reader, const struct kind *kind, const ch
 	const u8 *same = find(kind, config, name);
 
 	if (!config_is_name(name)) {
-		complain(reader, "[%s %.32s]: valid is a name of 1 to 31 letters, digits, '-', '_', '.'", kind->word,
-			 name);
+		complain(reader, "[%s %.32s]: valid is a name of 1 to 31 letters, digits, '-', '_', '.'", kind->word, name);
 	} else if (kind->none_is_taken && strcmp(name, "none") == 0) {
 		complain(reader, "[%s none]: 'none' is a reserved word; valid is another name", kind->word);
 	} else if (same) {
-		complain(
-			reader,
-			"[%s %s]: is there already (line %u); this one is left out; valid is one section for each name",
-			kind->word, name, *(const u32 *)(same + kind->line));
+		complain(reader, "[%s %s]: is there already (line %u); this one is left out; valid is one section for each name",
+			 kind->word, name, *(const u32 *)(same + kind->line));
 	} else if (count_of(kind, config) == kind->most) {
-		complain(reader, "[%s %s]: valid are at most %u of them; this one is left out", kind->word, name,
-			 kind->most);
+		complain(reader, "[%s %s]: valid are at most %u of them; this one is left out", kind->word, name, kind->most);
 	} else {
 		reader->base = kind->begin(config, name, reader->line, &reader->valid);
 		reader->keys = kind->keys;
@@ -186,8 +180,7 @@ static void begin_section(struct reader *reader, char *text)
 		for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
 			size_t length = strlen(kinds[i].word);
 
-			if (strncmp(text, kinds[i].word, length) == 0 &&
-			    (text[length] == ' ' || text[length] == '\t')) {
+			if (strncmp(text, kinds[i].word, length) == 0 && (text[length] == ' ' || text[length] == '\t')) {
 				begin_named(reader, &kinds[i], trim(text + length));
 				return;
 			}
@@ -226,8 +219,7 @@ static size_t find_control(const char *line, size_t bytes)
 {
 	size_t i = 0;
 
-	while (i < bytes && ((u8)line[i] >= ' ' || line[i] == '\t' || (line[i] == '\r' && i + 1 == bytes)) &&
-	       line[i] != 0x7f)
+	while (i < bytes && ((u8)line[i] >= ' ' || line[i] == '\t' || (line[i] == '\r' && i + 1 == bytes)) && line[i] != 0x7f)
 		i++;
 	return i;
 }
@@ -276,8 +268,7 @@ static void finish_vm(struct reader *reader, struct config_vm *vm)
 	reader->valid = &vm->valid;
 	reader->line = vm->line;
 	if (vm->valid && !vm->kernel[0])
-		complain(reader, "[vm %s]: kernel is missing; valid is the path of a bzImage, PVH or multiboot file",
-			 vm->name);
+		complain(reader, "[vm %s]: kernel is missing; valid is the path of a bzImage, PVH or multiboot file", vm->name);
 	if (vm->valid && !vm->memory_max_bytes)
 		complain(reader, "[vm %s]: memory.max is missing; valid is a size, such as 256M", vm->name);
 	if (!vm->memory_min_bytes)
@@ -286,8 +277,8 @@ static void finish_vm(struct reader *reader, struct config_vm *vm)
 		complain(reader, "[vm %s]: memory.min is above memory.max; valid is at most %llu KiB", vm->name,
 			 vm->memory_max_bytes >> 10);
 	if (strcmp(vm->pool, "none") != 0 && !find(&kinds[KIND_POOL], reader->config, vm->pool))
-		complain(reader, "[vm %s]: pool = %s: there is no [pool %s]; valid is none or one that is there",
-			 vm->name, vm->pool, vm->pool);
+		complain(reader, "[vm %s]: pool = %s: there is no [pool %s]; valid is none or one that is there", vm->name,
+			 vm->pool, vm->pool);
 	vm->memory_shares = config_resolve_shares(vm->memory_shares, vm->memory_max_bytes);
 }
 
@@ -312,19 +303,16 @@ static void finish_pool(struct reader *reader, struct config_pool *pool)
 	reader->valid = &pool->valid;
 	reader->line = pool->line;
 	if (pool->max_bytes && pool->min_bytes > pool->max_bytes)
-		complain(reader, "[pool %s]: min is above max; valid is at most %llu KiB", pool->name,
-			 pool->max_bytes >> 10);
+		complain(reader, "[pool %s]: min is above max; valid is at most %llu KiB", pool->name, pool->max_bytes >> 10);
 	if (strcmp(pool->parent, "none") != 0 && !parent_of(reader->config, pool))
 		problem = "there is no such pool";
 	else if (is_in_circle(reader->config, pool))
 		problem = "a pool above itself";
 	if (problem) {
-		complain(reader, "[pool %s]: parent = %s: %s; valid is none or another pool", pool->name, pool->parent,
-			 problem);
+		complain(reader, "[pool %s]: parent = %s: %s; valid is none or another pool", pool->name, pool->parent, problem);
 		memcpy(pool->parent, "none", NONE_BYTES);
 	}
-	pool->shares =
-		config_resolve_shares(pool->shares, pool->max_bytes ? pool->max_bytes : (u64)UNLIMITED_GIB << 30);
+	pool->shares = config_resolve_shares(pool->shares, pool->max_bytes ? pool->max_bytes : (u64)UNLIMITED_GIB << 30);
 }
 
 static void finish(struct reader *reader)
@@ -348,8 +336,7 @@ void config_parse(struct config *config, const char *file, const char *text, siz
 	struct reader reader = { .config = config, .file = file };
 
 	memset(config, 0, sizeof(*config));
-	config->host =
-		(struct config_host){ .tax_percent = DEFAULT_TAX, .swap = "none", .mitigations = true, .smt = true };
+	config->host = (struct config_host){ .tax_percent = DEFAULT_TAX, .swap = "none", .mitigations = true, .smt = true };
 	for (size_t at = skip_mark(text, bytes); at < bytes;) {
 		size_t end = at;
 

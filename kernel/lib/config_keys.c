@@ -52,8 +52,8 @@ bool config_is_name(const char *text)
 	for (size_t i = 0; i < length; i++) {
 		char c = text[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-		      c == '_' || c == '.'))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+		      c == '.'))
 			return false;
 	}
 	return length > 0 && length < CONFIG_NAME_BYTES;
@@ -157,9 +157,7 @@ static const char *set_vcpus(struct target to, const char *text)
 
 static const char *set_identity(struct target to, const char *text)
 {
-	static const char *const words[] = {
-		[IDENTITY_KVM] = "kvm", [IDENTITY_VMWARE] = "vmware", [IDENTITY_NONE] = "none"
-	};
+	static const char *const words[] = { [IDENTITY_KVM] = "kvm", [IDENTITY_VMWARE] = "vmware", [IDENTITY_NONE] = "none" };
 	u32 found = find_word(text, strlen(text), words, ARRAY_SIZE(words));
 
 	if (found == ARRAY_SIZE(words))

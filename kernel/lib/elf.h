@@ -11,10 +11,10 @@
 enum { ELF_MAX_SEGMENTS = 8 };
 
 struct elf_segment {
-	u64 address;      /* linked, page-aligned */
-	u64 pages;        /* of memory; what the file does not fill is zero */
-	const u8 *bytes;  /* its part of the file */
-	u64 file_bytes;   /* at most pages * PAGE_SIZE */
+	u64 address;     /* linked, page-aligned */
+	u64 pages;       /* of memory; what the file does not fill is zero */
+	const u8 *bytes; /* its part of the file */
+	u64 file_bytes;  /* at most pages * PAGE_SIZE */
 	bool write, execute;
 };
 

@@ -26,7 +26,10 @@ struct lock {
 	const char *name;
 };
 
-#define LOCK_INIT(rank_, name_) { .word = 0, .rank = (rank_), .name = (name_) }
+#define LOCK_INIT(rank_, name_)                             \
+	{                                                   \
+		.word = 0, .rank = (rank_), .name = (name_) \
+	}
 
 void lock_init(struct lock *lock, enum lock_rank rank, const char *name);
 void lock_wait(struct lock *lock); /* somebody has it; CHECKs instead of spinning for ever */
@@ -42,7 +45,8 @@ static inline void lock_acquire(struct lock *lock)
 
 	ASSERT(lock_cpu_held() < lock->rank);
 	if (__builtin_expect(!__atomic_compare_exchange_n(&lock->word, &unlocked, lock_cpu_owner(), false, __ATOMIC_ACQUIRE,
-							  __ATOMIC_RELAXED), 0))
+							  __ATOMIC_RELAXED),
+			     0))
 		lock_wait(lock);
 	lock_cpu_toggle(lock->rank);
 }

@@ -12,12 +12,12 @@
 
 struct pt_format {
 	u32 levels;
-	u64 present;   /* an entry is present if any bit of this mask is set */
-	u64 large;     /* marks a leaf above level 1 */
-	u64 address;   /* bits that hold the frame's address */
-	u64 table;     /* bits of an entry that names a table: rights are given at the leaf */
-	u64 leaf[4];   /* permission codes: PT_NONE, PT_READ, PT_WRITE, PT_EXECUTE (read and execute) */
-	u64 all;       /* permission code for read, write and execute */
+	u64 present; /* an entry is present if any bit of this mask is set */
+	u64 large;   /* marks a leaf above level 1 */
+	u64 address; /* bits that hold the frame's address */
+	u64 table;   /* bits of an entry that names a table: rights are given at the leaf */
+	u64 leaf[4]; /* permission codes: PT_NONE, PT_READ, PT_WRITE, PT_EXECUTE (read and execute) */
+	u64 all;     /* permission code for read, write and execute */
 	u64 accessed, dirty;
 };
 

@@ -16,11 +16,13 @@ typedef int8_t s8;
 typedef int32_t s32;
 typedef long long s64;
 
+/* clang-format off */ /* a type a line */
 typedef struct { u64 a; } mpa_t; /* machine-physical address */
 typedef struct { u64 a; } gpa_t; /* guest-"physical" address */
 typedef struct { u64 a; } gva_t; /* guest-virtual (linear) address */
 typedef struct { u32 n; } mpn_t; /* machine page number: 16 TiB reach */
 typedef struct { u32 n; } ppn_t; /* guest-"physical" page number */
+/* clang-format on */
 
 enum {
 	PAGE_SHIFT = 12,
@@ -59,7 +61,7 @@ static inline gpa_t gpa_of(ppn_t ppn)
 #endif
 #define NORETURN __attribute__((noreturn))
 #define PRINTF(text, first) __attribute__((format(printf, text, first)))
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((u8 *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((u8 *)(pointer)-offsetof(type, member)))
 
 static inline u64 min_u64(u64 a, u64 b)
 {

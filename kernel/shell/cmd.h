@@ -20,12 +20,12 @@ struct command;
 struct cmd {
 	const struct command *command;
 	struct words words;
-	u32 argc;           /* words behind the command's name (and subcommand) */
+	u32 argc; /* words behind the command's name (and subcommand) */
 	char **argv;
-	char *rest;         /* free text: the rest of the line verbatim */
-	struct vm *vm;      /* the first argument, where the command wants a VM */
+	char *rest;    /* free text: the rest of the line verbatim */
+	struct vm *vm; /* the first argument, where the command wants a VM */
 	struct out *out;
-	bool interrupted;   /* Ctrl-C: a command that waits ends */
+	bool interrupted; /* Ctrl-C: a command that waits ends */
 	/* The command's own, zero at first: */
 	u32 phase;
 	u64 cursor;
@@ -36,16 +36,16 @@ struct cmd {
 };
 
 enum cmd_flags {
-	CMD_VM = 1,       /* the first argument is a VM's name: looked up before the command runs */
-	CMD_FREE_TEXT = 2,/* behind the most arguments stands free text, which must not be empty */
-	CMD_COMMAND = 4,  /* the first argument is a command (for completion) */
+	CMD_VM = 1,        /* the first argument is a VM's name: looked up before the command runs */
+	CMD_FREE_TEXT = 2, /* behind the most arguments stands free text, which must not be empty */
+	CMD_COMMAND = 4,   /* the first argument is a command (for completion) */
 };
 
 struct command {
 	const char *name, *sub; /* sub NULL: the command has no subcommands */
 	const char *arguments;  /* for the usage line */
 	const char *help;
-	u32 least, most;        /* words behind name and sub, free text not counted */
+	u32 least, most; /* words behind name and sub, free text not counted */
 	u32 flags;
 	enum cmd_result (*run)(struct cmd *cmd);
 };

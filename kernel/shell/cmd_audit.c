@@ -82,7 +82,7 @@ static bool say_findings(struct cmd *cmd)
 
 enum cmd_result cmd_audit(struct cmd *cmd)
 {
-	static bool (*const parts[])(struct cmd *cmd) = { begin, audit_memory, audit_devices, say_verdict, say_findings };
+	static bool (*const parts[])(struct cmd *) = { begin, audit_memory, audit_devices, say_verdict, say_findings };
 
 	if (cmd->interrupted) {
 		out_error(cmd->out, "audit: interrupted");

@@ -43,8 +43,8 @@ enum cmd_result cmd_help(struct cmd *cmd)
 {
 	if (cmd->phase++ == 0) {
 		if (!any_is_asked(cmd)) {
-			out_error(cmd->out, "no command '%.40s%s%.40s': help lists all", cmd->argv[0],
-				  cmd->argc > 1 ? " " : "", cmd->argc > 1 ? cmd->argv[1] : "");
+			out_error(cmd->out, "no command '%.40s%s%.40s': help lists all", cmd->argv[0], cmd->argc > 1 ? " " : "",
+				  cmd->argc > 1 ? cmd->argv[1] : "");
 			return CMD_DONE;
 		}
 		out_table(cmd->out, "commands");
@@ -171,7 +171,12 @@ enum cmd_result cmd_trace(struct cmd *cmd)
 	u64 number = cmd->cursor++;
 
 	if (trace_read(cpu, number, &event)) {
-		struct trace_row row = { cpu, number, event.tsc, trace_kind_text(event.kind), event.a, event.b,
+		struct trace_row row = { cpu,
+					 number,
+					 event.tsc,
+					 trace_kind_text(event.kind),
+					 event.a,
+					 event.b,
 					 event.kind == TRACE_TASK ? (const char *)event.a : "" };
 
 		out_row(cmd->out, trace_fields, ARRAY_SIZE(trace_fields), &row);

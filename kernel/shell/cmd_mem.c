@@ -10,7 +10,10 @@ struct machine {
 	struct mm_totals totals;
 };
 
-#define TOTAL(key, label, member) { "machine." key, label, OUT_PAGES, 0, offsetof(struct machine, totals.member) }
+#define TOTAL(key, label, member)                                                            \
+	{                                                                                    \
+		"machine." key, label, OUT_PAGES, 0, offsetof(struct machine, totals.member) \
+	}
 
 static const struct out_field machine_fields[] = {
 	TOTAL("total", "total", total),
@@ -28,7 +31,10 @@ struct row {
 	struct mm_usage usage;
 };
 
-#define PAGES(key, head, member) { key, head, OUT_PAGES, 8, offsetof(struct row, usage.member) }
+#define PAGES(key, head, member)                                            \
+	{                                                                   \
+		key, head, OUT_PAGES, 8, offsetof(struct row, usage.member) \
+	}
 
 static const struct out_field vm_fields[] = {
 	{ "name", "NAME", OUT_NAME, 0, offsetof(struct row, name) },

@@ -39,8 +39,7 @@ static bool ask(struct cmd *cmd)
 		return true;
 	}
 	struct vm *vm = vm_get((u32)cmd->cursor++);
-	bool runs = vm_state_of(vm) == VM_RUNNING ||
-		    (vm_state_of(vm) == VM_PAUSED && vm_resume(vm, why, sizeof(why)) == OK);
+	bool runs = vm_state_of(vm) == VM_RUNNING || (vm_state_of(vm) == VM_PAUSED && vm_resume(vm, why, sizeof(why)) == OK);
 
 	if (runs && vm_stop(vm, why, sizeof(why)))
 		out_line(cmd->out, "%s", why);

@@ -108,8 +108,8 @@ enum cmd_result cmd_vm_stop(struct cmd *cmd)
 	if (cmd->interrupted)
 		out_error(cmd->out, "%s: interrupted; still running (vm kill %s)", name_of(cmd), name_of(cmd));
 	else
-		out_error(cmd->out, "%s: did not stop in %llu s; still running (vm kill %s)", name_of(cmd),
-			  cmd->number[0], name_of(cmd));
+		out_error(cmd->out, "%s: did not stop in %llu s; still running (vm kill %s)", name_of(cmd), cmd->number[0],
+			  name_of(cmd));
 	return CMD_DONE;
 }
 

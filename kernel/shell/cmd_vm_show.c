@@ -17,7 +17,9 @@ struct row {
 
 static void look(struct row *row, struct vm *vm)
 {
-	static const char *const identities[] = { [IDENTITY_KVM] = "kvm", [IDENTITY_VMWARE] = "vmware", [IDENTITY_NONE] = "none" };
+	static const char *const identities[] = {
+		[IDENTITY_KVM] = "kvm", [IDENTITY_VMWARE] = "vmware", [IDENTITY_NONE] = "none"
+	};
 	const struct config_vm *config = vm_config(vm);
 
 	vm_info(vm, &row->info);
@@ -32,8 +34,14 @@ static void look(struct row *row, struct vm *vm)
 	row->autostart = config->autostart ? "yes" : "no";
 }
 
-#define FIELD(key, head, kind, width, member) { key, head, kind, width, offsetof(struct row, member) }
-#define PAGES(name, head) { "memory." #name, head, OUT_PAGES, 8, offsetof(struct row, info.memory.name) }
+#define FIELD(key, head, kind, width, member)                        \
+	{                                                            \
+		key, head, kind, width, offsetof(struct row, member) \
+	}
+#define PAGES(name, head)                                                                   \
+	{                                                                                   \
+		"memory." #name, head, OUT_PAGES, 8, offsetof(struct row, info.memory.name) \
+	}
 
 /* ---- vm list ---- */
 
@@ -210,7 +218,7 @@ static bool show_exits(struct cmd *cmd)
 
 enum cmd_result cmd_vm_info(struct cmd *cmd)
 {
-	static bool (*const parts[])(struct cmd *cmd) = {
+	static bool (*const parts[])(struct cmd *) = {
 		show_general, show_cmdline, show_memory, show_vcpus, show_devices, show_exits,
 	};
 

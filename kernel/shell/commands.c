@@ -13,8 +13,7 @@
 #undef COMMAND
 
 const struct command commands[] = {
-#define COMMAND(name, sub, arguments, least, most, flags, run, help)                                                   \
-	{ name, sub, arguments, help, least, most, flags, run },
+#define COMMAND(name, sub, arguments, least, most, flags, run, help) { name, sub, arguments, help, least, most, flags, run },
 #include "kernel/shell/commands.def"
 #undef COMMAND
 };

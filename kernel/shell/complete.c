@@ -53,8 +53,7 @@ static const char *subcommands(const struct parts *parts, u32 index)
 {
 	if (index == command_count)
 		return NULL;
-	return commands[index].sub && strcmp(commands[index].name, parts->word[parts->count - 2]) == 0 ?
-		       commands[index].sub : "";
+	return commands[index].sub && strcmp(commands[index].name, parts->word[parts->count - 2]) == 0 ? commands[index].sub : "";
 }
 
 static const char *vm_names(const struct parts *parts, u32 index)

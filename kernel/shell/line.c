@@ -213,9 +213,9 @@ static enum line_event cancelled(struct line *line)
 }
 
 static void (*const controls[CTRL + 1])(struct line *line) = {
-	['A' & CTRL] = move_home,  ['B' & CTRL] = move_left,    ['D' & CTRL] = erase_right, ['E' & CTRL] = move_end,
-	['F' & CTRL] = move_right, ['H' & CTRL] = erase_left,   ['K' & CTRL] = kill_right,  ['N' & CTRL] = line_forward,
-	['P' & CTRL] = line_back,  ['U' & CTRL] = kill_left,    ['W' & CTRL] = kill_word,
+	['A' & CTRL] = move_home,  ['B' & CTRL] = move_left,  ['D' & CTRL] = erase_right, ['E' & CTRL] = move_end,
+	['F' & CTRL] = move_right, ['H' & CTRL] = erase_left, ['K' & CTRL] = kill_right,  ['N' & CTRL] = line_forward,
+	['P' & CTRL] = line_back,  ['U' & CTRL] = kill_left,  ['W' & CTRL] = kill_word,
 };
 
 static const struct {
@@ -223,9 +223,9 @@ static const struct {
 	u8 parameter;
 	void (*act)(struct line *line);
 } sequences[] = {
-	{ 'A', 0, line_back },   { 'B', 0, line_forward }, { 'C', 0, move_right }, { 'D', 0, move_left },
-	{ 'H', 0, move_home },   { 'F', 0, move_end },     { '~', 1, move_home },  { '~', 7, move_home },
-	{ '~', 4, move_end },    { '~', 8, move_end },     { '~', 3, erase_right },
+	{ 'A', 0, line_back }, { 'B', 0, line_forward }, { 'C', 0, move_right },  { 'D', 0, move_left },
+	{ 'H', 0, move_home }, { 'F', 0, move_end },     { '~', 1, move_home },   { '~', 7, move_home },
+	{ '~', 4, move_end },  { '~', 8, move_end },     { '~', 3, erase_right },
 };
 
 static void escape(struct line *line, u8 byte)

@@ -10,7 +10,7 @@
 enum {
 	OUT_BUFFER_BYTES = 8192,
 	OUT_STEP_BYTES = 4096,
-	OUT_LINE_BYTES = 512,   /* of one formatted line */
+	OUT_LINE_BYTES = 512,     /* of one formatted line */
 	OUT_BACKLOG_BYTES = 4096, /* at most so much waits in the wire: Ctrl-C and Ctrl-] take effect soon */
 };
 
@@ -22,13 +22,13 @@ struct out_decoder { /* UTF-8 that comes in pieces */
 struct out {
 	char buffer[OUT_BUFFER_BYTES];
 	u32 begin, end;
-	bool at_line_start;   /* of the terminal, by the last byte */
+	bool at_line_start; /* of the terminal, by the last byte */
 	bool json;
-	u32 depth;            /* open objects and arrays */
-	u32 has_member;       /* one bit a level */
-	u32 is_array;         /* one bit a level */
-	u32 name_width;       /* of columns that hold a VM's name */
-	bool heading;         /* the open table has its heading */
+	u32 depth;      /* open objects and arrays */
+	u32 has_member; /* one bit a level */
+	u32 is_array;   /* one bit a level */
+	u32 name_width; /* of columns that hold a VM's name */
+	bool heading;   /* the open table has its heading */
 	struct out_decoder decoder;
 };
 
@@ -36,14 +36,14 @@ struct out {
 
 void out_raw(struct out *out, const void *bytes, u32 count); /* as they are; there must be room (CHECK) */
 u32 out_room(const struct out *out);
-void out_start_line(struct out *out); /* CRLF unless the cursor is at the start of a line */
-bool out_drain(struct out *out);      /* hand over to the wire; true: all of it */
+void out_start_line(struct out *out);                            /* CRLF unless the cursor is at the start of a line */
+bool out_drain(struct out *out);                                 /* hand over to the wire; true: all of it */
 void out_escaped(struct out *out, const void *bytes, u32 count); /* what is not printable ASCII (or TAB) as \xNN */
 
 /* ---- a command's output ---- */
 
 void out_begin(struct out *out, bool json);
-void out_end(struct out *out); /* closes the JSON object and its line */
+void out_end(struct out *out);                                       /* closes the JSON object and its line */
 void out_line(struct out *out, const char *text, ...) PRINTF(2, 3);  /* one line of text; nothing in JSON */
 void out_whole_line(struct out *out, const char *text, u32 bytes);   /* the same, as it is */
 void out_error(struct out *out, const char *text, ...) PRINTF(2, 3); /* the same; in JSON {"error": …} */
@@ -64,8 +64,8 @@ void out_string_end(struct out *out);
 /* ---- rows ---- */
 
 enum out_kind {
-	OUT_TEXT,     /* const char * */
-	OUT_NAME,     /* const char *: a VM's name, as wide as the longest */
+	OUT_TEXT, /* const char * */
+	OUT_NAME, /* const char *: a VM's name, as wide as the longest */
 	OUT_U32,
 	OUT_U64,
 	OUT_SIZE,     /* u64 bytes */
@@ -77,11 +77,11 @@ enum out_kind {
 };
 
 struct out_field {
-	const char *key;    /* JSON name; "memory.max" lies in an object, which neighbours of one prefix share */
-	const char *head;   /* column or label; NULL: in JSON only */
+	const char *key;  /* JSON name; "memory.max" lies in an object, which neighbours of one prefix share */
+	const char *head; /* column or label; NULL: in JSON only */
 	enum out_kind kind;
-	u32 width;          /* of the column: numbers to the right, texts to the left */
-	size_t offset;      /* of the value in the row */
+	u32 width;     /* of the column: numbers to the right, texts to the left */
+	size_t offset; /* of the value in the row */
 };
 
 void out_table(struct out *out, const char *key); /* opens the array */

@@ -28,10 +28,10 @@ static struct {
 	struct task task;
 	struct timer timer;
 	enum progress (*mode)(void);
-	bool ready;            /* the log has left the wire */
-	bool prompted;         /* prompt and unfinished line stand on the terminal */
-	struct vm *listened;   /* read by any CPU */
-	struct vm *attach;     /* after the running command */
+	bool ready;          /* the log has left the wire */
+	bool prompted;       /* prompt and unfinished line stand on the terminal */
+	struct vm *listened; /* read by any CPU */
+	struct vm *attach;   /* after the running command */
 	struct input input;
 	struct out out;
 	struct line line;
@@ -267,8 +267,7 @@ void shell_start(const char *startup_path)
 	shell.out.at_line_start = true;
 	shell.out.name_width = sizeof("NAME") - 1;
 	for (u32 i = 0; i < vm_count; i++)
-		shell.out.name_width =
-			(u32)max_u64(shell.out.name_width, strlen(vm_config(vm_get(i))->name));
+		shell.out.name_width = (u32)max_u64(shell.out.name_width, strlen(vm_config(vm_get(i))->name));
 	line_init(&shell.line, out_echo, &shell.out);
 	startup_begin(&shell.startup, startup_path);
 	vm_console_listener = heard;

@@ -14,6 +14,6 @@ void shell_start(const char *startup_path);
 
 struct vm;
 
-void shell_listen(struct vm *vm);    /* wake when it writes; NULL: no longer */
-void shell_attach(struct vm *vm);    /* after the running command: the terminal belongs to that guest, until Ctrl-] */
-bool shell_follow_log(bool on);      /* returns what was */
+void shell_listen(struct vm *vm); /* wake when it writes; NULL: no longer */
+void shell_attach(struct vm *vm); /* after the running command: the terminal belongs to that guest, until Ctrl-] */
+bool shell_follow_log(bool on);   /* returns what was */

@@ -19,9 +19,9 @@ struct tail_source {
 struct tail {
 	struct tail_source source;
 	u64 position, end;
-	u64 lines;      /* still to be counted on the way back */
+	u64 lines; /* still to be counted on the way back */
 	bool forward;
-	bool in_line;   /* a line has begun */
+	bool in_line; /* a line has begun */
 	bool after_cr;
 };
 

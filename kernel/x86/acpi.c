@@ -45,9 +45,9 @@ enum {
 	SPCR_HAS_ISA_IRQ = 1,
 	SPCR_HAS_GSI = 2,
 	ISA_IRQS = 16,
-	CLOCK_HZ = 1843200,    /* a PC's, where the table does not say */
+	CLOCK_HZ = 1843200, /* a PC's, where the table does not say */
 	SERIAL_REGISTERS = 8,
-	MEMORY_BITS = 36,      /* physical address bits that every processor with EPT has */
+	MEMORY_BITS = 36, /* physical address bits that every processor with EPT has */
 
 	REGISTER_BITS = 1, /* in a generic address structure */
 	REGISTER_ACCESS = 3,
@@ -129,7 +129,9 @@ static u16 get_port(const struct table *fadt, u32 field, u32 wide_field)
 /* An integer object at *at; moves on. False: something else. */
 static bool aml_integer(const struct table *aml, u32 *at, u8 *value)
 {
-	static const struct { u8 prefix, bytes; } sizes[] = { { AML_BYTE, 1 }, { AML_WORD, 2 }, { AML_DWORD, 4 } };
+	static const struct {
+		u8 prefix, bytes;
+	} sizes[] = { { AML_BYTE, 1 }, { AML_WORD, 2 }, { AML_DWORD, 4 } };
 	u8 opcode = (u8)get(aml, (*at)++, 1);
 
 	*value = opcode;

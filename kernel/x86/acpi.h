@@ -9,8 +9,8 @@
 enum acpi_space { ACPI_MEMORY = 0, ACPI_PORT = 1, ACPI_PCI_CONFIG = 2 };
 
 struct acpi_register {
-	u8 space;     /* enum acpi_space */
-	u64 address;  /* 0: there is none */
+	u8 space;    /* enum acpi_space */
+	u64 address; /* 0: there is none */
 };
 
 /* The 16550 that firmware speaks on (SPCR). */
@@ -20,22 +20,22 @@ struct acpi_serial {
 	u8 access_bytes, stride;   /* of its registers in memory: how wide, how far apart */
 	bool has_isa_irq, has_gsi; /* how its interrupt is named; neither: it has none */
 	u32 interrupt;
-	u32 baud;                  /* 0: it stays as firmware has set it */
+	u32 baud; /* 0: it stays as firmware has set it */
 	u32 clock_hz;
 };
 
 struct acpi {
 	bool found;
-	u32 damaged; /* tables that were passed over: their length or checksum is wrong */
+	u32 damaged;       /* tables that were passed over: their length or checksum is wrong */
 	u16 pm_timer_port; /* 0: none */
 	bool pm_timer_wide;
-	u64 hpet_base;     /* 0: none */
+	u64 hpet_base; /* 0: none */
 
-	u16 smi_port;      /* ACPI mode is entered by writing enable_value there; 0: always on */
+	u16 smi_port; /* ACPI mode is entered by writing enable_value there; 0: always on */
 	u8 enable_value;
-	u16 pm1a_control, pm1b_control; /* 0: none */
+	u16 pm1a_control, pm1b_control;     /* 0: none */
 	struct acpi_register sleep_control; /* where there are no PM1 registers (hardware-reduced) */
-	bool s5;           /* \_S5 was found */
+	bool s5;                            /* \_S5 was found */
 	u8 s5_a, s5_b;
 
 	struct acpi_register reset;

@@ -39,16 +39,16 @@
 #define CR4_SMAP BIT(21)
 #define CR4_PKE BIT(22)
 
-#define CONTROL_REGISTER(number)                                                                                       \
-	static inline u64 cr##number##_read(void)                                                                      \
-	{                                                                                                              \
-		u64 value;                                                                                             \
-		__asm__ volatile("mov %%cr" #number ", %0" : "=r"(value));                                             \
-		return value;                                                                                          \
-	}                                                                                                              \
-	static inline void cr##number##_write(u64 value)                                                               \
-	{                                                                                                              \
-		__asm__ volatile("mov %0, %%cr" #number : : "r"(value) : "memory");                                    \
+#define CONTROL_REGISTER(number)                                                    \
+	static inline u64 cr##number##_read(void)                                   \
+	{                                                                           \
+		u64 value;                                                          \
+		__asm__ volatile("mov %%cr" #number ", %0" : "=r"(value));          \
+		return value;                                                       \
+	}                                                                           \
+	static inline void cr##number##_write(u64 value)                            \
+	{                                                                           \
+		__asm__ volatile("mov %0, %%cr" #number : : "r"(value) : "memory"); \
 	}
 
 CONTROL_REGISTER(0)
@@ -56,16 +56,16 @@ CONTROL_REGISTER(2)
 CONTROL_REGISTER(3)
 CONTROL_REGISTER(4)
 
-#define DEBUG_REGISTER(number)                                                                                         \
-	static inline u64 dr##number##_read(void)                                                                      \
-	{                                                                                                              \
-		u64 value;                                                                                             \
-		__asm__ volatile("mov %%dr" #number ", %0" : "=r"(value));                                             \
-		return value;                                                                                          \
-	}                                                                                                              \
-	static inline void dr##number##_write(u64 value)                                                               \
-	{                                                                                                              \
-		__asm__ volatile("mov %0, %%dr" #number : : "r"(value));                                               \
+#define DEBUG_REGISTER(number)                                             \
+	static inline u64 dr##number##_read(void)                          \
+	{                                                                  \
+		u64 value;                                                 \
+		__asm__ volatile("mov %%dr" #number ", %0" : "=r"(value)); \
+		return value;                                              \
+	}                                                                  \
+	static inline void dr##number##_write(u64 value)                   \
+	{                                                                  \
+		__asm__ volatile("mov %0, %%dr" #number : : "r"(value));   \
 	}
 
 DEBUG_REGISTER(0)

@@ -12,7 +12,7 @@ static const struct {
 } cr4_bits[] = {
 	{ CR4_PAE, 0, NULL },
 	{ CR4_PGE, 0, NULL },
-	{ CR4_OSFXSR, 0, NULL },     /* guests' vector state is saved and restored */
+	{ CR4_OSFXSR, 0, NULL }, /* guests' vector state is saved and restored */
 	{ CR4_OSXMMEXCPT, 0, NULL },
 	{ CR4_MCE, FEATURE_MCE, "MCE" }, /* without it a machine check shuts the machine down silently */
 	{ CR4_OSXSAVE, FEATURE_XSAVE, "XSAVE" },

@@ -40,8 +40,7 @@ void gdt_load(struct descriptors *to, const u64 stack_tops[STACKS])
 	memset(to, 0, sizeof(*to));
 	to->gdt[SELECTOR_CODE / 8] = GDT_CODE;
 	to->gdt[SELECTOR_DATA / 8] = GDT_DATA;
-	to->gdt[SELECTOR_TSS / 8] =
-		GDT_TSS_AVAILABLE | limit | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
+	to->gdt[SELECTOR_TSS / 8] = GDT_TSS_AVAILABLE | limit | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
 	to->gdt[SELECTOR_TSS / 8 + 1] = tss >> 32;
 	for (u32 i = 0; i < STACKS; i++) {
 		CHECK(stack_tops[i] % 16 == 0 && stack_tops[i] != 0);

@@ -91,11 +91,16 @@ void pic_disable(void)
 		u16 port;
 		u8 value;
 	} words[] = {
-		{ PIC_MASTER, PIC_ICW1 },        { PIC_SLAVE, PIC_ICW1 },
-		{ PIC_MASTER + 1, PIC_MASTER_BASE }, { PIC_SLAVE + 1, PIC_SLAVE_BASE },
-		{ PIC_MASTER + 1, 4 },           { PIC_SLAVE + 1, 2 },
-		{ PIC_MASTER + 1, 1 },           { PIC_SLAVE + 1, 1 },
-		{ PIC_MASTER + 1, 0xff },        { PIC_SLAVE + 1, 0xff },
+		{ PIC_MASTER, PIC_ICW1 },
+		{ PIC_SLAVE, PIC_ICW1 },
+		{ PIC_MASTER + 1, PIC_MASTER_BASE },
+		{ PIC_SLAVE + 1, PIC_SLAVE_BASE },
+		{ PIC_MASTER + 1, 4 },
+		{ PIC_SLAVE + 1, 2 },
+		{ PIC_MASTER + 1, 1 },
+		{ PIC_SLAVE + 1, 1 },
+		{ PIC_MASTER + 1, 0xff },
+		{ PIC_SLAVE + 1, 0xff },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(words); i++)

@@ -35,7 +35,9 @@ static u8 take_byte(void)
 /* Addresses where something is, as often as not. */
 static u64 take_address(void)
 {
-	static const u64 places[] = { 0, FAKE_DEVICE, FAKE_MEMORY - 8, FAKE_CODE, FAKE_STACK, 0x8ff8, FAKE_DEVICE + PAGE_SIZE - 4 };
+	static const u64 places[] = {
+		0, FAKE_DEVICE, FAKE_MEMORY - 8, FAKE_CODE, FAKE_STACK, 0x8ff8, FAKE_DEVICE + PAGE_SIZE - 4
+	};
 	u8 which = take_byte();
 
 	return which < ARRAY_SIZE(places) ? places[which] + (take_byte() & 15) : which & 128 ? take() : which;

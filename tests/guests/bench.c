@@ -34,20 +34,20 @@ static void nothing(void)
 }
 
 /* A round trip is one instruction; NAME_without is all that the compiler puts around it. */
-#define TRIP(name, instruction, ...)                                                                                   \
-	static void name(void)                                                                                         \
-	{                                                                                                              \
-		u64 a = 0, c = 0, d = 0;                                                                               \
-                                                                                                                       \
-		__VA_ARGS__;                                                                                           \
-		__asm__ volatile(instruction : "+a"(a), "+c"(c), "+d"(d) : : "rbx", "memory");                         \
-	}                                                                                                              \
-	static void name##_without(void)                                                                               \
-	{                                                                                                              \
-		u64 a = 0, c = 0, d = 0;                                                                               \
-                                                                                                                       \
-		__VA_ARGS__;                                                                                           \
-		__asm__ volatile("" : "+a"(a), "+c"(c), "+d"(d) : : "rbx", "memory");                                  \
+#define TRIP(name, instruction, ...)                                                           \
+	static void name(void)                                                                 \
+	{                                                                                      \
+		u64 a = 0, c = 0, d = 0;                                                       \
+                                                                                               \
+		__VA_ARGS__;                                                                   \
+		__asm__ volatile(instruction : "+a"(a), "+c"(c), "+d"(d) : : "rbx", "memory"); \
+	}                                                                                      \
+	static void name##_without(void)                                                       \
+	{                                                                                      \
+		u64 a = 0, c = 0, d = 0;                                                       \
+                                                                                               \
+		__VA_ARGS__;                                                                   \
+		__asm__ volatile("" : "+a"(a), "+c"(c), "+d"(d) : : "rbx", "memory");          \
 	}
 
 TRIP(cpuid_leaf, "cpuid", (void)0)

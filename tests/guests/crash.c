@@ -6,7 +6,15 @@
 #define HOLE 0xd0000000ULL /* no memory, no device */
 
 enum { PORT_RESET = 0xcf9, PORT_8042 = 0x64, PORT_92 = 0x92, TABLE_LIMIT = 0xfff };
-enum { PIT_COMMAND = 0x43, PIT_CHANNEL0 = 0x40, PIT_PIN = 2, UART_IER = 0x3f9, UART_PIN = 4, IOAPIC_LEVEL = 1 << 15, LVT_PERIODIC = 1 << 17 };
+enum {
+	PIT_COMMAND = 0x43,
+	PIT_CHANNEL0 = 0x40,
+	PIT_PIN = 2,
+	UART_IER = 0x3f9,
+	UART_PIN = 4,
+	IOAPIC_LEVEL = 1 << 15,
+	LVT_PERIODIC = 1 << 17
+};
 
 struct __attribute__((packed)) table_pointer {
 	u16 limit;

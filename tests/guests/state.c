@@ -18,7 +18,9 @@ struct registers {
 	u16 x87;
 };
 
-static const u32 msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_FS_BASE, MSR_GS_BASE, MSR_TSC_AUX };
+static const u32 msrs[] = {
+	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_FS_BASE, MSR_GS_BASE, MSR_TSC_AUX
+};
 static struct registers set __attribute__((aligned(64))), seen __attribute__((aligned(64)));
 static bool wide; /* AVX-512: 32 registers of 64 bytes and masks; else 16 of 16 */
 
@@ -67,8 +69,11 @@ static bool wide; /* AVX-512: 32 registers of 64 bytes and masks; else 16 of 16 
 static void load_vectors(const struct registers *r)
 {
 	if (wide)
-		__asm__ volatile(EACH_8(LOAD_ZMM, 0) EACH_8(LOAD_ZMM, 8) EACH_8(LOAD_ZMM, 16) EACH_8(LOAD_ZMM, 24) EACH_8(LOAD_MASK, 0)
-				 : : "r"(r->vector), "r"(r->mask) : "memory");
+		__asm__ volatile(EACH_8(LOAD_ZMM, 0) EACH_8(LOAD_ZMM, 8) EACH_8(LOAD_ZMM, 16) EACH_8(LOAD_ZMM, 24)
+					 EACH_8(LOAD_MASK, 0)
+				 :
+				 : "r"(r->vector), "r"(r->mask)
+				 : "memory");
 	else
 		__asm__ volatile(EACH_8(LOAD_XMM, 0) EACH_8(LOAD_XMM, 8) : : "r"(r->vector) : "memory");
 	__asm__ volatile("fldcw %0\n\tldmxcsr %1" : : "m"(r->x87), "m"(r->mxcsr));
@@ -77,8 +82,11 @@ static void load_vectors(const struct registers *r)
 static void store_vectors(struct registers *r)
 {
 	if (wide)
-		__asm__ volatile(EACH_8(STORE_ZMM, 0) EACH_8(STORE_ZMM, 8) EACH_8(STORE_ZMM, 16) EACH_8(STORE_ZMM, 24) EACH_8(STORE_MASK, 0)
-				 : : "r"(r->vector), "r"(r->mask) : "memory");
+		__asm__ volatile(EACH_8(STORE_ZMM, 0) EACH_8(STORE_ZMM, 8) EACH_8(STORE_ZMM, 16) EACH_8(STORE_ZMM, 24)
+					 EACH_8(STORE_MASK, 0)
+				 :
+				 : "r"(r->vector), "r"(r->mask)
+				 : "memory");
 	else
 		__asm__ volatile(EACH_8(STORE_XMM, 0) EACH_8(STORE_XMM, 8) : : "r"(r->vector) : "memory");
 	__asm__ volatile("fnstcw %0\n\tstmxcsr %1" : "=m"(r->x87), "=m"(r->mxcsr));

@@ -3,7 +3,15 @@
 #include "tests/guests/lib/guest.h"
 #include <string.h>
 
-enum { RTC_INDEX = 0x70, RTC_DATA = 0x71, RTC_RAM = 0x50, PCI_ADDRESS = 0xcf8, PCI_DATA = 0xcfc, COM1_DATA = 0x3f8, COM1_MCR = 0x3fc };
+enum {
+	RTC_INDEX = 0x70,
+	RTC_DATA = 0x71,
+	RTC_RAM = 0x50,
+	PCI_ADDRESS = 0xcf8,
+	PCI_DATA = 0xcfc,
+	COM1_DATA = 0x3f8,
+	COM1_MCR = 0x3fc
+};
 enum { MCR_LOOP = 0x10, IOAPIC_LAST_HIGH = 0x3f, RFLAGS_TF = 0x100, RFLAGS_IOPL = 0x3000, CODE_BYTES = 32 };
 #define HOLE 0xd0000000ULL /* no memory, no device */
 #define IOAPIC_DATA (IOAPIC_AT + 0x10)
@@ -17,14 +25,27 @@ static void run(void *argument)
 {
 	struct string *s = argument;
 
-	__asm__ volatile("call *%5" : "+a"(s->rax), "+c"(s->rcx), "+d"(s->rdx), "+S"(s->rsi), "+D"(s->rdi) : "r"(s->code) : "memory", "cc");
+	__asm__ volatile("call *%5"
+			 : "+a"(s->rax), "+c"(s->rcx), "+d"(s->rdx), "+S"(s->rsi), "+D"(s->rdi)
+			 : "r"(s->code)
+			 : "memory", "cc");
 }
 
 #define STRING(name, ...) struct string name = { .code = { __VA_ARGS__, 0xfc, 0xc3 } } /* CLD; RET */
 #define REP 0xf3
 #define REPNE 0xf2
 #define STD 0xfd
-enum { INSB = 0x6c, INSD = 0x6d, OUTSB = 0x6e, OUTSD = 0x6f, MOVSB = 0xa4, CMPSB = 0xa6, STOSD = 0xab, LODSD = 0xad, SCASB = 0xae };
+enum {
+	INSB = 0x6c,
+	INSD = 0x6d,
+	OUTSB = 0x6e,
+	OUTSD = 0x6f,
+	MOVSB = 0xa4,
+	CMPSB = 0xa6,
+	STOSD = 0xab,
+	LODSD = 0xad,
+	SCASB = 0xae
+};
 enum { WORD = 0x66, ADDRESS_32 = 0x67, FS = 0x64 };
 
 static u8 rtc_get(u8 index)
@@ -162,7 +183,8 @@ static const char *ins_faults_at_the_element_and_goes_on(void)
 	run_with_page_faults(&s);
 	EXPECT(fault.count == 1 && fault.error == 2, "%u faults, error 0x%llx", fault.count, fault.error);
 	EXPECT(fault.cr2 == border, "CR2 is %lld from the border", (s64)(fault.cr2 - border));
-	EXPECT(fault.rcx == 5 && fault.rdi == border - 2, "at the fault rcx %llu, rdi %lld", fault.rcx, (s64)(fault.rdi - border));
+	EXPECT(fault.rcx == 5 && fault.rdi == border - 2, "at the fault rcx %llu, rdi %lld", fault.rcx,
+	       (s64)(fault.rdi - border));
 	EXPECT(s.rcx == 0 && s.rdi == border + 18, "in the end rcx %llu, rdi %lld", s.rcx, (s64)(s.rdi - border));
 	EXPECT(memcmp((u8 *)border - 14, (u8 *)border - 10, 28) == 0, "elements differ");
 	return NULL;
@@ -354,7 +376,7 @@ static const char *ins_runs_from_memory_into_the_hole(void)
 	s.rdi = end - 6; /* one element across the border */
 	run(&s);
 	EXPECT(s.rcx == 0 && s.rdi == end + 10, "rcx %llu", s.rcx);
-	EXPECT(*(u16 *)(end - 2) == (u16)*(u32 *)(end - 6), "memory holds 0x%x 0x%x", *(u32 *)(end - 6), *(u16 *)(end - 2));
+	EXPECT(*(u16 *)(end - 2) == (u16) * (u32 *)(end - 6), "memory holds 0x%x 0x%x", *(u32 *)(end - 6), *(u16 *)(end - 2));
 	return NULL;
 }
 
@@ -464,7 +486,8 @@ static const char *the_destination_moves_while_movs_runs(void)
 	}
 	EXPECT(split > 0 && split < bytes, "the interrupt came %lld bytes from the start", (s64)split);
 	for (u64 i = 0; i < bytes; i++)
-		EXPECT(to[i] == (i < split ? 0x5a : 0) && other[i] == (i < split ? 0 : 0x5a), "byte %llu is wrong (split at %llu)", i, split);
+		EXPECT(to[i] == (i < split ? 0x5a : 0) && other[i] == (i < split ? 0 : 0x5a),
+		       "byte %llu is wrong (split at %llu)", i, split);
 	return NULL;
 }
 

@@ -143,7 +143,11 @@ static void an_unknown_speed_stays_as_firmware_set_it(void **state)
 	for (u32 code = 0; code < 256; code++) {
 		put(SPCR + 58, code, 1);
 		read_all();
-		assert_int_equal(acpi.serial.baud, code == 3 ? 9600 : code == 4 ? 19200 : code == 6 ? 57600 : code == 7 ? 115200 : 0);
+		assert_int_equal(acpi.serial.baud, code == 3   ? 9600
+						   : code == 4 ? 19200
+						   : code == 6 ? 57600
+						   : code == 7 ? 115200
+							       : 0);
 	}
 }
 
@@ -163,7 +167,9 @@ static void an_interrupt_of_the_8259s_is_one_of_sixteen(void **state)
 
 static void registers_in_memory_have_a_width_and_a_distance(void **state)
 {
-	static const struct { u8 bits, access, access_bytes, stride; } layouts[] = {
+	static const struct {
+		u8 bits, access, access_bytes, stride;
+	} layouts[] = {
 		{ 0, 0, 1, 1 }, { 8, 1, 1, 1 }, { 32, 3, 4, 4 }, { 32, 1, 1, 4 }, { 16, 2, 2, 2 }, { 8, 3, 4, 4 },
 	};
 

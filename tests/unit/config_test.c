@@ -185,8 +185,11 @@ static void balloons_are_all_none_or_a_list(void **state)
 	static const struct {
 		const char *value;
 		u32 kinds;
-	} rows[] = { { "all", BALLOON_ALL }, { "none", BALLOON_NONE }, { "aerostat", BALLOON_AEROSTAT },
-		     { "virtio vmware", BALLOON_VIRTIO | BALLOON_VMWARE }, { "vmware,\tvirtio,aerostat", BALLOON_ALL } };
+	} rows[] = { { "all", BALLOON_ALL },
+		     { "none", BALLOON_NONE },
+		     { "aerostat", BALLOON_AEROSTAT },
+		     { "virtio vmware", BALLOON_VIRTIO | BALLOON_VMWARE },
+		     { "vmware,\tvirtio,aerostat", BALLOON_ALL } };
 	static const char *const wrong[] = { "", "some", "all none", "none,virtio", "virtio,", ",", "virtio;vmware", "ALL" };
 	struct config_vm vm = { .balloon = 77 };
 	char error[CONFIG_ERROR_BYTES];
@@ -209,10 +212,30 @@ static void sizes_are_bytes_or_k_m_g(void **state)
 	static const struct {
 		const char *text;
 		u64 bytes;
-	} right[] = { { "0", 0 }, { "4096", 4096 }, { "1K", 1024 }, { "256M", 256 << 20 }, { "3G", 3ULL << 30 },
-		      { "18446744073709551615", UINT64_MAX }, { "17179869183G", 17179869183ULL << 30 }, { "0007K", 7168 } };
-	static const char *const wrong[] = { "", "K", "1k", "1KB", "1 K", " 1K", "-1", "+1", "0x1000", "1.5G", "1T", "KK", "1KM",
-					     "18446744073709551616", "17179869184G", "99999999999999999999999999999999999999" };
+	} right[] = { { "0", 0 },
+		      { "4096", 4096 },
+		      { "1K", 1024 },
+		      { "256M", 256 << 20 },
+		      { "3G", 3ULL << 30 },
+		      { "18446744073709551615", UINT64_MAX },
+		      { "17179869183G", 17179869183ULL << 30 },
+		      { "0007K", 7168 } };
+	static const char *const wrong[] = { "",
+					     "K",
+					     "1k",
+					     "1KB",
+					     "1 K",
+					     " 1K",
+					     "-1",
+					     "+1",
+					     "0x1000",
+					     "1.5G",
+					     "1T",
+					     "KK",
+					     "1KM",
+					     "18446744073709551616",
+					     "17179869184G",
+					     "99999999999999999999999999999999999999" };
 	u64 bytes;
 
 	(void)state;
@@ -417,7 +440,9 @@ static void a_value_may_be_empty_where_that_means_none(void **state)
 
 static void an_unknown_section_is_named_and_its_keys_are_passed_over(void **state)
 {
-	static const char *const wrong[] = { "[network]", "[vm]", "[vmx a]", "[host", "[host] x", "[]", "[", "[Host]", "[hostile]" };
+	static const char *const wrong[] = {
+		"[network]", "[vm]", "[vmx a]", "[host", "[host] x", "[]", "[", "[Host]", "[hostile]"
+	};
 	char text[200];
 
 	(void)state;
@@ -523,8 +548,9 @@ static void messages_are_plain_ascii(void **state)
 
 static void a_cut_off_file_never_reads_beyond_its_end(void **state)
 {
-	static const char text[] = "\xef\xbb\xbf; c\n[host]\ntax = 75 ; p\n[pool p]\nparent = none\nmin = 4K\n[group g]\nmode = fast\n[vm web1]\n"
-				   "kernel = \\g\\v\ncmdline = console=ttyS0 ;x\nmemory.max = 256M\nballoon = virtio vmware\n";
+	static const char text[] =
+		"\xef\xbb\xbf; c\n[host]\ntax = 75 ; p\n[pool p]\nparent = none\nmin = 4K\n[group g]\nmode = fast\n[vm web1]\n"
+		"kernel = \\g\\v\ncmdline = console=ttyS0 ;x\nmemory.max = 256M\nballoon = virtio vmware\n";
 
 	(void)state;
 	for (size_t bytes = 0; bytes < sizeof(text); bytes++) {

@@ -48,7 +48,8 @@ static struct cpuid everything(u32 leaf, u32 subleaf)
 	if (leaf == 0xd && subleaf > 1)
 		return component(subleaf);
 	if (leaf == 4)
-		return subleaf < 4 ? (struct cpuid){ 0xfc004021 | (subleaf ? subleaf << 5 : 1 << 5), 1, 2, 3 } : (struct cpuid){ 0 };
+		return subleaf < 4 ? (struct cpuid){ 0xfc004021 | (subleaf ? subleaf << 5 : 1 << 5), 1, 2, 3 }
+				   : (struct cpuid){ 0 };
 	return (struct cpuid){ ~0U, ~0U, ~0U, ~0U };
 }
 
@@ -59,7 +60,8 @@ static struct cpuid old(u32 leaf, u32 subleaf)
 		return (struct cpuid){ 2, 0x756e6547, 0x6c65746e, 0x49656e69 };
 	if (leaf == 0x80000000)
 		return (struct cpuid){ 0x80000004, 0, 0, 0 };
-	return leaf <= 2 || (leaf >= 0x80000000 && leaf <= 0x80000004) ? (struct cpuid){ 0 } : (struct cpuid){ ~0U, ~0U, ~0U, ~0U };
+	return leaf <= 2 || (leaf >= 0x80000000 && leaf <= 0x80000004) ? (struct cpuid){ 0 }
+								       : (struct cpuid){ ~0U, ~0U, ~0U, ~0U };
 }
 
 static u64 processor_seed;
@@ -79,8 +81,15 @@ static struct cpuid some(u32 leaf, u32 subleaf)
 
 static struct cpuid_facts facts_of(struct cpuid (*ask)(u32 leaf, u32 subleaf))
 {
-	return (struct cpuid_facts){ .ask = ask, .xcr0 = XCR0_ALL, .rdtscp = true, .invpcid = true, .spec_ctrl = true,
-				     .identity = IDENTITY_KVM, .vcpu = 0, .vcpus = 1, .tsc_khz = KHZ };
+	return (struct cpuid_facts){ .ask = ask,
+				     .xcr0 = XCR0_ALL,
+				     .rdtscp = true,
+				     .invpcid = true,
+				     .spec_ctrl = true,
+				     .identity = IDENTITY_KVM,
+				     .vcpu = 0,
+				     .vcpus = 1,
+				     .tsc_khz = KHZ };
 }
 
 static void begin(const struct cpuid_facts *facts)
@@ -130,13 +139,18 @@ static void what_no_row_offers_does_not_exist(void **state)
 		u32 leaf, reg, bit;
 		const char *name;
 	} never[] = {
-		{ 1, C, 2, "DTES64" }, { 1, C, 3, "MONITOR" }, { 1, C, 5, "VMX" }, { 1, C, 6, "SMX" }, { 1, C, 7, "EIST" }, { 1, C, 8, "TM2" },
-		{ 1, C, 15, "PDCM" }, { 1, C, 18, "DCA" }, { 1, C, OSXSAVE, "OSXSAVE" }, { 1, D, 21, "DS" }, { 1, D, 22, "ACPI" },
-		{ 1, D, 28, "HTT of one vCPU" }, { 1, D, 29, "TM" }, { 1, D, 31, "PBE" },
-		{ 7, B, 2, "SGX" }, { 7, B, 4, "HLE" }, { 7, B, 11, "RTM" }, { 7, B, 12, "PQM" }, { 7, B, 14, "MPX" }, { 7, B, 15, "PQE" },
-		{ 7, B, 25, "PT" }, { 7, C, 3, "PKU" }, { 7, C, 5, "WAITPKG" }, { 7, C, 7, "CET_SS" }, { 7, C, 16, "LA57" }, { 7, C, 28, "MOVDIR64B" },
-		{ 7, C, 29, "ENQCMD" }, { 7, C, 31, "PKS" }, { 7, D, 18, "PCONFIG" }, { 7, D, 19, "LBR" }, { 7, D, 20, "CET_IBT" }, { 7, D, 24, "AMX" },
-		{ 0x80000001, C, 2, "SVM" }, { 0x80000001, C, 10, "IBS" },
+		{ 1, C, 2, "DTES64" },        { 1, C, 3, "MONITOR" },    { 1, C, 5, "VMX" },
+		{ 1, C, 6, "SMX" },           { 1, C, 7, "EIST" },       { 1, C, 8, "TM2" },
+		{ 1, C, 15, "PDCM" },         { 1, C, 18, "DCA" },       { 1, C, OSXSAVE, "OSXSAVE" },
+		{ 1, D, 21, "DS" },           { 1, D, 22, "ACPI" },      { 1, D, 28, "HTT of one vCPU" },
+		{ 1, D, 29, "TM" },           { 1, D, 31, "PBE" },       { 7, B, 2, "SGX" },
+		{ 7, B, 4, "HLE" },           { 7, B, 11, "RTM" },       { 7, B, 12, "PQM" },
+		{ 7, B, 14, "MPX" },          { 7, B, 15, "PQE" },       { 7, B, 25, "PT" },
+		{ 7, C, 3, "PKU" },           { 7, C, 5, "WAITPKG" },    { 7, C, 7, "CET_SS" },
+		{ 7, C, 16, "LA57" },         { 7, C, 28, "MOVDIR64B" }, { 7, C, 29, "ENQCMD" },
+		{ 7, C, 31, "PKS" },          { 7, D, 18, "PCONFIG" },   { 7, D, 19, "LBR" },
+		{ 7, D, 20, "CET_IBT" },      { 7, D, 24, "AMX" },       { 0x80000001, C, 2, "SVM" },
+		{ 0x80000001, C, 10, "IBS" },
 	};
 
 	(void)state;
@@ -158,7 +172,9 @@ static bool is_ours(u32 leaf, u32 reg, u32 bit)
 {
 	static const struct {
 		u32 leaf, reg, bits;
-	} set[] = { { 1, C, 1U << 21 | 1U << 24 | 1U << 31 }, { 1, D, 1U << APIC | 1U << 12 }, { 6, A, 1U << 2 }, { 7, B, 1U << 1 } };
+	} set[] = {
+		{ 1, C, 1U << 21 | 1U << 24 | 1U << 31 }, { 1, D, 1U << APIC | 1U << 12 }, { 6, A, 1U << 2 }, { 7, B, 1U << 1 }
+	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(set); i++)
 		if (set[i].leaf == leaf && set[i].reg == reg && (set[i].bits >> bit & 1))
@@ -181,7 +197,8 @@ static void nothing_is_promised_that_the_processor_lacks(void **state)
 				for (u32 bit = 0; bit < 32; bit++)
 					if (has(leaves[i], reg, bit) && !is_ours(leaves[i], reg, bit) &&
 					    !(reg_of(some(leaves[i], 0), reg) >> bit & 1))
-						fail_msg("seed %llu: leaf %x register %u bit %u", processor_seed, leaves[i], reg, bit);
+						fail_msg("seed %llu: leaf %x register %u bit %u", processor_seed, leaves[i], reg,
+							 bit);
 	}
 }
 
@@ -190,7 +207,7 @@ static void what_needs_state_or_a_control_goes_with_it(void **state)
 	static const struct {
 		u32 leaf, reg, bit;
 		u64 xcr0;
-	} rows[] = { { 1, C, 26, 4 }, { 1, C, 28, 4 },   { 1, C, 12, 4 },    { 7, B, 5, 4 },     { 7, B, 16, 0xe0 },
+	} rows[] = { { 1, C, 26, 4 },    { 1, C, 28, 4 },   { 1, C, 12, 4 },    { 7, B, 5, 4 },     { 7, B, 16, 0xe0 },
 		     { 7, B, 31, 0xe0 }, { 7, C, 1, 0xe0 }, { 7, C, 11, 0xe0 }, { 7, C, 14, 0xe0 }, { 7, C, 9, 4 } };
 	struct cpuid_facts facts = facts_of(everything);
 
@@ -329,7 +346,9 @@ static void every_vcpu_is_a_core_with_its_apic_id(void **state)
 
 static void beyond_the_last_leaf_the_last_one_answers(void **state)
 {
-	static const u32 beyond[] = { LAST + 1, 0x14, 0x15, 0x16, 0x1f, 0x3fffffff, 0x41000000, 0x7fffffff, 0x80000009, 0xffffffff };
+	static const u32 beyond[] = {
+		LAST + 1, 0x14, 0x15, 0x16, 0x1f, 0x3fffffff, 0x41000000, 0x7fffffff, 0x80000009, 0xffffffff
+	};
 
 	(void)state;
 	begin_with(everything);

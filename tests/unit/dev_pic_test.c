@@ -304,8 +304,8 @@ static void a_slave_level_that_goes_away_is_the_slaves_spurious_interrupt(void *
 	line(9, false);
 	assert_true(pc_interrupt_pending(pc, 0));
 	assert_int_equal(ack(), SLAVE_BASE + 7);
-	assert_int_equal(isr(SLAVE), 0);        /* that is how handlers tell */
-	assert_int_equal(isr(MASTER), 1 << 2);  /* the master's end is due all the same */
+	assert_int_equal(isr(SLAVE), 0);       /* that is how handlers tell */
+	assert_int_equal(isr(MASTER), 1 << 2); /* the master's end is due all the same */
 	out8(MASTER, SPECIFIC | 2);
 	assert_int_equal(ack(), -1);
 	fake_audit();

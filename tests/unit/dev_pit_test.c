@@ -115,7 +115,7 @@ static void channel_2_measures_time_as_calibrations_expect(void **state)
 	(void)state;
 	fake_pc(1);
 	out8(0x61, 0);
-	out8(0x61, 1); /* gate on, speaker off */
+	out8(0x61, 1);        /* gate on, speaker off */
 	pit_set(2, 0, 59659); /* 50 ms */
 	assert_false(out2());
 	fake_run(49990ULL * MICROSECOND);
@@ -180,8 +180,8 @@ static void read_back_gives_status_then_count(void **state)
 {
 	(void)state;
 	fake_pc(1);
-	out8(0x43, 0x34); /* channel 0, both bytes, mode 2 */
-	out8(0x43, 0xe2); /* status of channel 0 */
+	out8(0x43, 0x34);                  /* channel 0, both bytes, mode 2 */
+	out8(0x43, 0xe2);                  /* status of channel 0 */
 	assert_int_equal(in8(0x40), 0xf4); /* output high, no count yet */
 	out8(0x40, 0x34);
 	out8(0x40, 0x12);
@@ -395,7 +395,7 @@ static void bcd_counts_in_decimal(void **state)
 	fake_pc(1);
 	out8(0x43, 0x35); /* channel 0, both, mode 2, BCD */
 	out8(0x40, 0x00);
-	out8(0x40, 0x10); /* 1000 */
+	out8(0x40, 0x10);                /* 1000 */
 	fake_run(9 * MICROSECOND + 500); /* 11 ticks */
 	assert_int_equal(pit_latched(0), 0x0989);
 	out8(0x40, 0);

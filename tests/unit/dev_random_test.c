@@ -41,9 +41,9 @@ static u32 any_size(void)
 /* Mostly ports that are somebody's. */
 static u16 any_port(void)
 {
-	static const u16 ports[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x41, 0x42, 0x43, 0x61, 0x64, 0x70, 0x71,
-				     0x92, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x600, 0x602, 0x604, 0x608,
-				     0xcf8, 0xcf9, 0xcfc, 0xcfd, 0x43, 0x40, 0x71, 0x71, 0x70 };
+	static const u16 ports[] = { 0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,  0x42,  0x43,  0x61,  0x64,
+				     0x70,  0x71,  0x92,  0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x600,
+				     0x602, 0x604, 0x608, 0xcf8, 0xcf9, 0xcfc, 0xcfd, 0x43,  0x40,  0x71,  0x71,  0x70 };
 
 	if (below(20) == 0)
 		return (u16)mrand48();
@@ -52,8 +52,8 @@ static u16 any_port(void)
 
 static u64 any_address(void)
 {
-	static const u64 pages[] = { 0xfee00000, IOAPIC_BASE, PCI_ECAM_BASE, PCI_WINDOW_BASE, PC_LOW_MEMORY_END - 4096, 0xfffff000,
-				     1ULL << 40, UINT64_MAX - 4095 };
+	static const u64 pages[] = { 0xfee00000, IOAPIC_BASE, PCI_ECAM_BASE,    PCI_WINDOW_BASE, PC_LOW_MEMORY_END - 4096,
+				     0xfffff000, 1ULL << 40,  UINT64_MAX - 4095 };
 	u64 page = pages[below(4) ? below(3) : below(ARRAY_SIZE(pages))];
 
 	if (page == IOAPIC_BASE)
@@ -195,7 +195,8 @@ static u64 host_calls(void)
 	return calls;
 }
 
-static void (*const deeds[])(void) = { port, port, port, port, memory, memory, model_specific, model_specific, sensible, processor, host };
+static void (*const deeds[])(void) = { port,           port,           port,     port,      memory, memory,
+				       model_specific, model_specific, sensible, processor, host };
 
 static void step(void)
 {

@@ -40,8 +40,14 @@ static Elf64_Sym *symbol(u32 i)
 
 static void put_program(u32 i, u64 address, u64 offset, u64 filesz, u64 memsz, u32 flags)
 {
-	*program(i) = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = flags, .p_offset = offset, .p_vaddr = address, .p_paddr = address,
-				    .p_filesz = filesz, .p_memsz = memsz, .p_align = PAGE_SIZE };
+	*program(i) = (Elf64_Phdr){ .p_type = PT_LOAD,
+				    .p_flags = flags,
+				    .p_offset = offset,
+				    .p_vaddr = address,
+				    .p_paddr = address,
+				    .p_filesz = filesz,
+				    .p_memsz = memsz,
+				    .p_align = PAGE_SIZE };
 }
 
 static void put_symbol(u32 i, const char *name, u64 value, u64 size, u32 type)
@@ -50,7 +56,10 @@ static void put_symbol(u32 i, const char *name, u64 value, u64 size, u32 type)
 
 	if (i == 1)
 		names_end = 1;
-	*symbol(i) = (Elf64_Sym){ .st_name = names_end, .st_info = (u8)ELF64_ST_INFO(STB_GLOBAL, type), .st_shndx = 1, .st_value = value,
+	*symbol(i) = (Elf64_Sym){ .st_name = names_end,
+				  .st_info = (u8)ELF64_ST_INFO(STB_GLOBAL, type),
+				  .st_shndx = 1,
+				  .st_value = value,
 				  .st_size = size };
 	memcpy(file + NAMES + names_end, name, strlen(name) + 1);
 	names_end += (u32)strlen(name) + 1;
@@ -64,9 +73,17 @@ static int sound(void **state)
 	memset(file, 0, sizeof(file));
 	*header() = (Elf64_Ehdr){
 		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT, .e_entry = FLOOR + 0x100010,
-		.e_phoff = PROGRAMS, .e_shoff = SECTIONS, .e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 3, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3,
+		.e_type = ET_EXEC,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_entry = FLOOR + 0x100010,
+		.e_phoff = PROGRAMS,
+		.e_shoff = SECTIONS,
+		.e_ehsize = sizeof(Elf64_Ehdr),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 3,
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = 3,
 	};
 	put_program(0, FLOOR + 0x100000, TEXT, 0x800, 0x800, PF_R | PF_X);
 	*program(1) = (Elf64_Phdr){ .p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W };
@@ -344,7 +361,9 @@ static void random_damage_never_reaches_outside(void **state)
 		sound(state);
 		for (u32 hits = 1 + (u32)rand() % 3; hits; hits--) {
 			u32 area = (u32)rand() % 3;
-			u32 at = area == 0 ? (u32)rand() % (PROGRAMS + 3 * 56) : area == 1 ? SECTIONS + (u32)rand() % 192 : SYMBOLS + (u32)rand() % 144;
+			u32 at = area == 0   ? (u32)rand() % (PROGRAMS + 3 * 56)
+				 : area == 1 ? SECTIONS + (u32)rand() % 192
+					     : SYMBOLS + (u32)rand() % 144;
 			u64 value = values[(u32)rand() % ARRAY_SIZE(values)];
 
 			memcpy(file + at, &value, (size_t[]){ 1, 2, 4, 8 }[rand() % 4]);

@@ -193,7 +193,8 @@ static bool prepare(struct code *code, struct insn *insn)
 	for (u32 i = 0; i < GPRS; i++)
 		if (i != GPR_RSP)
 			v->regs.gpr[i] = interesting();
-	vmcs_write(GUEST_RFLAGS, RFLAGS_ONE | RFLAGS_IF | (draw64() & FLAGS_STATUS) | (draw(2) && insn->form == FORM_STRING ? BIT(10) : 0));
+	vmcs_write(GUEST_RFLAGS,
+		   RFLAGS_ONE | RFLAGS_IF | (draw64() & FLAGS_STATUS) | (draw(2) && insn->form == FORM_STRING ? BIT(10) : 0));
 	if (!aim(v, insn))
 		return false;
 	fill(fake_device, FAKE_DEVICE_BYTES);

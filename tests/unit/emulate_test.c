@@ -80,7 +80,8 @@ static void rip_relative_addresses_count_from_the_next_instruction(void **state)
 	(void)state;
 	fake_guest(VCPU_LONG64);
 	u32 distance = (u32)(FAKE_DEVICE + 8 - (FAKE_CODE + 10));
-	u8 code[10] = { 0xc7, 0x05, (u8)distance, (u8)(distance >> 8), (u8)(distance >> 16), (u8)(distance >> 24), 0x44, 0x33, 0x22, 0x11 };
+	u8 code[10] = { 0xc7, 0x05, (u8)distance, (u8)(distance >> 8), (u8)(distance >> 16), (u8)(distance >> 24), 0x44,
+			0x33, 0x22, 0x11 };
 
 	fake_code(code, sizeof(code));
 	done(FAKE_DEVICE + 8, FAKE_WRITE, 10);
@@ -224,7 +225,7 @@ static void an_operand_half_in_memory_half_in_a_device_goes_to_both(void **state
 {
 	(void)state;
 	fake_guest(VCPU_LONG64);
-	FAKE_BYTES(0x48, 0x89, 0x03); /* mov [rbx], rax */
+	FAKE_BYTES(0x48, 0x89, 0x03);                         /* mov [rbx], rax */
 	fake_entry(FAKE_TABLES + 0x2008, FAKE_DEVICE | 0x87); /* linear 2 MiB: the device */
 	V->regs.rbx = FAKE_MEMORY - 3;
 	V->regs.rax = 0x1122334455667788;

@@ -68,14 +68,15 @@ static struct seen hardware(u32 ppn)
 		bool leaf = level == 1 || (level < 4 && (entry & BIT(7)));
 
 		if ((entry & EPT_RIGHTS) == 0)
-			return (struct seen){ entry ? MISCONFIGURED : MISSING, 0, 0, slot, level }; /* nothing for a speculative load */
+			return (struct seen){ entry ? MISCONFIGURED : MISSING, 0, 0, slot,
+					      level }; /* nothing for a speculative load */
 		if (is_misconfigured(entry, level, leaf))
 			return (struct seen){ MISCONFIGURED, 0, 0, slot, level };
 		if (leaf) {
 			u32 within = ppn & (u32)((1ULL << (9 * (level - 1))) - 1);
 
-			return (struct seen){ MAPPED, (u32)((entry & 0x000ffffffffff000ULL) >> PAGE_SHIFT) + within, entry & EPT_RIGHTS,
-					      slot, level };
+			return (struct seen){ MAPPED, (u32)((entry & 0x000ffffffffff000ULL) >> PAGE_SHIFT) + within,
+					      entry & EPT_RIGHTS, slot, level };
 		}
 		table = platform_frame((mpn_t){ (u32)((entry & 0x000ffffffffff000ULL) >> PAGE_SHIFT) });
 	}
@@ -606,10 +607,10 @@ static const struct row {
 	const char *name;
 	struct operation before[2]; /* prepares */
 	struct operation then;
-	u32 free_frames;            /* 0: all */
+	u32 free_frames; /* 0: all */
 	bool not_executable, goes_missing;
 } instants[] = {
-#define P(ppn_) FILL, ppn_, FRAMES + (ppn_) - BLOCK, 1, CEILING_ALL
+#define P(ppn_) FILL, ppn_, FRAMES + (ppn_)-BLOCK, 1, CEILING_ALL
 #define LARGE FILL, BLOCK, FRAMES, LARGE_PAGES, CEILING_ALL
 	{ "the first page of all", { { 0 } }, { P(BLOCK + 1) }, 0, false, false },
 	{ "a page in a table that is there", { { P(BLOCK) } }, { P(BLOCK + 1) }, 0, false, false },
@@ -649,7 +650,9 @@ static void at_every_instant_the_processor_sees_the_old_mapping_or_the_new(void 
 
 		prepare(state, row);
 		for (u32 k = 0; k < WATCHED; k++)
-			watched[k] = (struct watch){ .ppn = ppns[k], .before = hardware(ppns[k]), .missing_allowed = row->goes_missing };
+			watched[k] = (struct watch){ .ppn = ppns[k],
+						     .before = hardware(ppns[k]),
+						     .missing_allowed = row->goes_missing };
 		run(&operation);
 		for (u32 k = 0; k < WATCHED; k++)
 			watched[k].after = hardware(ppns[k]);
@@ -784,7 +787,8 @@ static void model_compare(void)
 		assert_true(ept_audit(&ept, (ppn_t){ ppn_at(i) }, (mpn_t){ mpn_at(i) }, model[i].ceiling));
 		if (seen.what == MAPPED) {
 			assert_int_equal(seen.mpn, mpn_at(i));
-			assert_true(model[i].ceiling == CEILING_ALL || (model[i].ceiling == CEILING_READ && !(seen.rights & EPT_WRITE)));
+			assert_true(model[i].ceiling == CEILING_ALL ||
+				    (model[i].ceiling == CEILING_READ && !(seen.rights & EPT_WRITE)));
 		}
 	}
 }

@@ -15,12 +15,12 @@ static void numbers_and_texts_print_as_in_c(void **state)
 	char ours[200], theirs[200];
 
 	(void)state;
-#define SAME(...)                                                                                                      \
-	do {                                                                                                           \
-		u32 length = format(ours, sizeof(ours), __VA_ARGS__);                                                  \
-		int expected = snprintf(theirs, sizeof(theirs), __VA_ARGS__);                                          \
-		assert_string_equal(ours, theirs);                                                                     \
-		assert_int_equal(length, expected);                                                                    \
+#define SAME(...)                                                             \
+	do {                                                                  \
+		u32 length = format(ours, sizeof(ours), __VA_ARGS__);         \
+		int expected = snprintf(theirs, sizeof(theirs), __VA_ARGS__); \
+		assert_string_equal(ours, theirs);                            \
+		assert_int_equal(length, expected);                           \
 	} while (0)
 	SAME("plain");
 	SAME("%%");

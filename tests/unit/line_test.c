@@ -100,23 +100,33 @@ static void keys_edit_the_line_and_the_terminal_shows_it(void **state)
 		{ "abc", "abc" },
 		{ "abc\x7f\bx", "ax" },
 		{ "\x7f", "" },
-		{ "bc\x01" "a", "abc" },
+		{ "bc\x01"
+		  "a",
+		  "abc" },
 		{ "ac\x1b[Db", "abc" },
 		{ "abx\x1b[D\x1b[3~c", "abc" },
-		{ "abx\x02\x04" "c", "abc" },
+		{ "abx\x02\x04"
+		  "c",
+		  "abc" },
 		{ "ab\x1b[H\x1b[C\x1b[CC", "abC" },
 		{ "b\x1bOHa\x1bOFc", "abc" },
 		{ "b\x1b[1~a\x1b[4~c", "abc" },
 		{ "b\x1b[7~a\x1b[8~c", "abc" },
-		{ "one two  three\x17" "3", "one two  3" },
+		{ "one two  three\x17"
+		  "3",
+		  "one two  3" },
 		{ "one two \x17\x17x", "x" },
 		{ "one two\x02\x02\x02\x15x", "xtwo" },
 		{ "one two\x01\x06\x06\x06\x0b!", "one!" },
 		{ "a\x1b[5~b\x1b[1;5Cc", "abc" },
-		{ "a\x1b" "bc", "ac" },
+		{ "a\x1b"
+		  "bc",
+		  "ac" },
 		{ "\xc3\xa4\xc3\xb6\x1b[D\x7f.", ".\xc3\xb6" },
 		{ "\xe2\x82\xacx\x01\x04", "x" },
-		{ "a\x0c\x1c\x1e" "b", "ab" },
+		{ "a\x0c\x1c\x1e"
+		  "b",
+		  "ab" },
 	};
 
 	(void)state;
@@ -159,7 +169,9 @@ static void a_line_longer_than_1024_bytes_is_refused_whole(void **state)
 	assert_string_equal(entered("ok"), "ok");
 	for (u32 i = 0; i < LINE_BYTES + 1; i++)
 		type("y");
-	assert_string_equal(entered("\x15" "fresh"), "fresh");
+	assert_string_equal(entered("\x15"
+				    "fresh"),
+			    "fresh");
 }
 
 static void history_gives_older_lines_and_the_unfinished_one_back(void **state)
@@ -211,8 +223,12 @@ static void a_line_shown_again_has_its_cursor_where_it_was(void **state)
 
 static void random_keys_keep_terminal_and_line_alike_within_the_bound_of_echo(void **state)
 {
-	static const char *const some[] = { "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[3~", "\x01", "\x05", "\x17",
-					    "\x15", "\x0b", "\x7f", "\x04", "\xc3\xa4", " ", "word", "a long piece of text to fill it up ", "\x03" };
+	static const char *const some[] = {
+		"\x1b[A",  "\x1b[B", "\x1b[C",   "\x1b[D", "\x1b[H", "\x1b[F",
+		"\x1b[3~", "\x01",   "\x05",     "\x17",   "\x15",   "\x0b",
+		"\x7f",    "\x04",   "\xc3\xa4", " ",      "word",   "a long piece of text to fill it up ",
+		"\x03"
+	};
 	u32 seed = (u32)(getenv("SEED") ? atoi(getenv("SEED")) : 77);
 
 	(void)state;

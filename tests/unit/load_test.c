@@ -59,9 +59,14 @@ static struct load_input linux_input(u64 memory)
 
 static struct load_input elf32_input(bool multiboot, bool pvh)
 {
-	Elf32_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, 1 }, .e_type = ET_EXEC,
-			      .e_machine = EM_386, .e_version = 1, .e_entry = 0x100010, .e_phoff = sizeof(header),
-			      .e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 2 };
+	Elf32_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, 1 },
+			      .e_type = ET_EXEC,
+			      .e_machine = EM_386,
+			      .e_version = 1,
+			      .e_entry = 0x100010,
+			      .e_phoff = sizeof(header),
+			      .e_phentsize = sizeof(Elf32_Phdr),
+			      .e_phnum = 2 };
 	Elf32_Phdr headers[2] = {
 		{ .p_type = PT_LOAD, .p_offset = 0x1000, .p_paddr = 0x100000, .p_filesz = 0x2000, .p_memsz = 0x5000 },
 		{ .p_type = PT_NOTE, .p_offset = 0x800, .p_filesz = 20 },
@@ -73,7 +78,7 @@ static struct load_input elf32_input(bool multiboot, bool pvh)
 	if (multiboot) {
 		put(0x400, 4, 0x1badb002);
 		put(0x404, 4, 3);
-		put(0x408, 4, (u32)-(0x1badb002 + 3));
+		put(0x408, 4, (u32) - (0x1badb002 + 3));
 	}
 	if (pvh) {
 		u32 note[5] = { 4, 4, 18, 0, 0x100040 };
@@ -261,7 +266,9 @@ static void multiboot_by_addresses_loads_what_its_header_says(void **state)
 
 	(void)state;
 	memset(file, 0, sizeof(file));
-	u32 header[8] = { 0x1badb002, 1 << 16, (u32)-(0x1badb002 + (1 << 16)), 0x100100, 0x100000, 0x101000, 0x103000, 0x100200 };
+	u32 header[8] = {
+		0x1badb002, 1 << 16, (u32) - (0x1badb002 + (1 << 16)), 0x100100, 0x100000, 0x101000, 0x103000, 0x100200
+	};
 	memcpy(file + 0x100, header, sizeof(header));
 	input = input_of(0x2000, 8 * MIB);
 	assert_int_equal(load_plan(&input, &plan, why), OK);
@@ -278,11 +285,11 @@ static void an_entry_by_linked_address_becomes_a_physical_one(void **state)
 	struct load_input input = elf32_input(true, false);
 
 	(void)state;
-	put(0x18, 4, 0xc0100010);        /* e_entry of a kernel that is linked at 3 GiB */
-	put(0x34 + 8, 4, 0xc0100000);    /* p_vaddr */
+	put(0x18, 4, 0xc0100010);     /* e_entry of a kernel that is linked at 3 GiB */
+	put(0x34 + 8, 4, 0xc0100000); /* p_vaddr */
 	assert_int_equal(load_plan(&input, &plan, why), OK);
 	assert_int_equal(plan.start.rip, 0x100010);
-	put(0x18, 4, 0x100020);          /* one that names it physically all the same */
+	put(0x18, 4, 0x100020); /* one that names it physically all the same */
 	assert_int_equal(load_plan(&input, &plan, why), OK);
 	assert_int_equal(plan.start.rip, 0x100020);
 }
@@ -290,13 +297,26 @@ static void an_entry_by_linked_address_becomes_a_physical_one(void **state)
 /* A kernel of 64 bits with its note; what Linux's vmlinux and FreeBSD's kernel are. */
 static struct load_input elf64_input(u64 memory)
 {
-	Elf64_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, 1 }, .e_type = ET_EXEC,
-			      .e_machine = EM_X86_64, .e_version = 1, .e_entry = 0xffffffff81000000, .e_phoff = sizeof(header),
-			      .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 3 };
+	Elf64_Ehdr header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, 1 },
+			      .e_type = ET_EXEC,
+			      .e_machine = EM_X86_64,
+			      .e_version = 1,
+			      .e_entry = 0xffffffff81000000,
+			      .e_phoff = sizeof(header),
+			      .e_phentsize = sizeof(Elf64_Phdr),
+			      .e_phnum = 3 };
 	Elf64_Phdr headers[3] = {
-		{ .p_type = PT_LOAD, .p_offset = 0x1000, .p_vaddr = 0xffffffff81000000, .p_paddr = 16 * MIB, .p_filesz = 0x2000,
+		{ .p_type = PT_LOAD,
+		  .p_offset = 0x1000,
+		  .p_vaddr = 0xffffffff81000000,
+		  .p_paddr = 16 * MIB,
+		  .p_filesz = 0x2000,
 		  .p_memsz = 0x2000 },
-		{ .p_type = PT_LOAD, .p_offset = 0x3000, .p_vaddr = 0xffffffff81200000, .p_paddr = 18 * MIB, .p_filesz = 0x10,
+		{ .p_type = PT_LOAD,
+		  .p_offset = 0x3000,
+		  .p_vaddr = 0xffffffff81200000,
+		  .p_paddr = 18 * MIB,
+		  .p_filesz = 0x10,
 		  .p_memsz = MIB },
 		{ .p_type = PT_NOTE, .p_offset = 0x800, .p_filesz = 16 + 24 },
 	};

@@ -13,7 +13,20 @@
 
 #include <cmocka.h>
 
-enum { RESERVED = 0, LOADER_CODE, LOADER_DATA, BOOT_CODE, BOOT_DATA, RUNTIME_CODE, RUNTIME_DATA, CONVENTIONAL, UNUSABLE, ACPI, ACPI_NVS, MMIO };
+enum {
+	RESERVED = 0,
+	LOADER_CODE,
+	LOADER_DATA,
+	BOOT_CODE,
+	BOOT_DATA,
+	RUNTIME_CODE,
+	RUNTIME_DATA,
+	CONVENTIONAL,
+	UNUSABLE,
+	ACPI,
+	ACPI_NVS,
+	MMIO
+};
 enum { STRIDE = 48, MOST = 2100 };
 
 static struct memmap map;
@@ -81,9 +94,10 @@ static void expect_range(u32 i, u64 base, u64 pages, u32 kind)
 static void every_type_of_firmware_has_its_kind(void **state)
 {
 	static const u32 kinds[] = {
-		BOOT_MEMORY_RESERVED, BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_BOOT_SERVICES,
-		BOOT_MEMORY_RUNTIME, BOOT_MEMORY_RUNTIME, BOOT_MEMORY_FREE, BOOT_MEMORY_RESERVED, BOOT_MEMORY_ACPI, BOOT_MEMORY_ACPI,
-		BOOT_MEMORY_RESERVED, BOOT_MEMORY_RESERVED, BOOT_MEMORY_RESERVED, BOOT_MEMORY_RESERVED,
+		BOOT_MEMORY_RESERVED,      BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_BOOT_SERVICES,
+		BOOT_MEMORY_BOOT_SERVICES, BOOT_MEMORY_RUNTIME,       BOOT_MEMORY_RUNTIME,       BOOT_MEMORY_FREE,
+		BOOT_MEMORY_RESERVED,      BOOT_MEMORY_ACPI,          BOOT_MEMORY_ACPI,          BOOT_MEMORY_RESERVED,
+		BOOT_MEMORY_RESERVED,      BOOT_MEMORY_RESERVED,      BOOT_MEMORY_RESERVED,
 	};
 
 	for (u32 type = 0; type < ARRAY_SIZE(kinds); type++) {
@@ -313,7 +327,8 @@ static void random_maps_agree_with_a_page_by_page_model(void **state)
 					model[k] = (u8)kind_of_type(type);
 		}
 		for (u32 i = (u32)rand() % 5; i; i--) {
-			u32 kind = BOOT_MEMORY_KERNEL + (u32)rand() % 3, first = (u32)rand() % MODEL_PAGES, pages = 1 + (u32)rand() % 9;
+			u32 kind = BOOT_MEMORY_KERNEL + (u32)rand() % 3, first = (u32)rand() % MODEL_PAGES,
+			    pages = 1 + (u32)rand() % 9;
 
 			assert_int_equal(memmap_claim(&map, first * 0x1000ULL, pages, kind), OK);
 			for (u32 k = first; k < first + pages && k < MODEL_PAGES; k++)

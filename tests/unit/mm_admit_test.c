@@ -65,7 +65,8 @@ static void overhead_is_fixed_plus_entries_plus_worst_case_tables(void **state)
 		{ GIB_PAGES, GIB_PAGES, 66 + 4 + 512 + 512 + 1 },
 		{ GIB_PAGES + 1, GIB_PAGES + 1, 66 + 5 + 513 + 513 + 2 },
 		{ 4 * GIB_PAGES, 3 * GIB_PAGES, 66 + 16 + 2048 + 2048 + 4 },
-		{ 4 * GIB_PAGES, 3 * GIB_PAGES + 512, 66 + 16 + 2048 + 2048 + 5 }, /* a table of its own on each side of the hole */
+		{ 4 * GIB_PAGES, 3 * GIB_PAGES + 512,
+		  66 + 16 + 2048 + 2048 + 5 }, /* a table of its own on each side of the hole */
 	};
 
 	(void)state;
@@ -83,8 +84,9 @@ static void what_does_not_fit_is_refused_and_told_by_how_much(void **state)
 	assert_int_equal(strncmp(why, "needs 20000 KiB and ", 20), 0);
 	unsigned long long left, lacking, overhead;
 
-	assert_int_equal(sscanf(why, "needs 20000 KiB and %llu KiB overhead; %llu KiB are unreserved: %llu KiB short", &overhead, &left,
-				&lacking), 3);
+	assert_int_equal(sscanf(why, "needs 20000 KiB and %llu KiB overhead; %llu KiB are unreserved: %llu KiB short", &overhead,
+				&left, &lacking),
+			 3);
 	assert_int_equal(20000 + overhead, left + lacking);
 	assert_true(overhead > 0 && left > 0 && lacking > 0);
 	assert_int_equal(start(0, 1000), OK); /* and nothing was kept of the attempt */

@@ -16,7 +16,18 @@
 #include <cmocka.h>
 
 enum { A, B, PAGES_A = 1100, LOW_A = 1024, PAGES_B = 512 };
-enum { OWN = 3, ZERO = 20, GIVEN_UP = 30, PINNED = 40, SAMPLED = 41, GUARDED = 42, BUSY = 50, OWED = 60, OWED_LATER = 61, LAST = PAGES_A - 1 };
+enum {
+	OWN = 3,
+	ZERO = 20,
+	GIVEN_UP = 30,
+	PINNED = 40,
+	SAMPLED = 41,
+	GUARDED = 42,
+	BUSY = 50,
+	OWED = 60,
+	OWED_LATER = 61,
+	LAST = PAGES_A - 1
+};
 
 /* ---- the machine before it breaks ---- */
 
@@ -121,6 +132,7 @@ static u32 free_block_with_next(void)
 }
 
 /* ---- the ways to break it ---- */
+/* clang-format off */ /* one a line */
 
 /* Frames. */
 static void frame_state_unknown(void) { frame_behind(A, OWN)->state = 200; }
@@ -223,13 +235,17 @@ static void queue_holds_a_private_frame(void) { frame_of(fake_vm(A)->debt_first)
 static void queue_leads_nowhere(void) { frame_of(fake_vm(A)->debt_first)->next = 0xf0000000; }
 static void queue_in_circles(void) { frame_of(fake_vm(A)->debt_last)->next = fake_vm(A)->debt_first; }
 static void queue_out_of_order(void) { frame_of(fake_vm(A)->debt_first)->epoch = (u32)fake_vm(A)->last_epoch; }
+/* clang-format on */
 
 static const struct {
 	const char *name;
 	void (*action)(void);
 	const char *words; /* somewhere in what is found */
 } rows[] = {
-#define ROW(action, words) { #action, action, words }
+#define ROW(action, words)             \
+	{                              \
+#action, action, words \
+	}
 	ROW(frame_state_unknown, "impossible state 200"),
 	ROW(frame_absent, "impossible state 0"),
 	ROW(frame_zone_wrong, "in the wrong zone"),
@@ -337,7 +353,8 @@ static void every_broken_invariant_is_found_and_named(void **state)
 		u32 findings = audit_for(&found);
 
 		if (!found.said)
-			fail_msg("%s: %u findings, none says '%s'; the first: %s", rows[i].name, findings, rows[i].words, found.first);
+			fail_msg("%s: %u findings, none says '%s'; the first: %s", rows[i].name, findings, rows[i].words,
+				 found.first);
 	}
 }
 

@@ -29,7 +29,7 @@ struct cell {
 
 static struct vm {
 	struct lock lock;
-	struct cell *slot[PAGES]; /* what the hardware walks: read without the lock */
+	struct cell *slot[PAGES];  /* what the hardware walks: read without the lock */
 	struct cell *first, *last; /* wait for their debts */
 	u64 last_debt;
 } vms[VMS + 1];

@@ -21,9 +21,9 @@ static int begin(void **state)
 static void every_state_has_a_name_and_one_class(void **state)
 {
 	static const enum frame_class expected[FRAME_STATES] = {
-		[FRAME_ABSENT] = CLASS_NONE,       [FRAME_FREE] = CLASS_FREE,         [FRAME_TAIL] = CLASS_FREE,
-		[FRAME_CACHED] = CLASS_FREE,       [FRAME_RESERVED] = CLASS_FREE,     [FRAME_OVERHEAD] = CLASS_OVERHEAD,
-		[FRAME_PRIVATE] = CLASS_PRIVATE,   [FRAME_SHARED] = CLASS_SHARED,     [FRAME_DEBT] = CLASS_DEBT,
+		[FRAME_ABSENT] = CLASS_NONE,     [FRAME_FREE] = CLASS_FREE,     [FRAME_TAIL] = CLASS_FREE,
+		[FRAME_CACHED] = CLASS_FREE,     [FRAME_RESERVED] = CLASS_FREE, [FRAME_OVERHEAD] = CLASS_OVERHEAD,
+		[FRAME_PRIVATE] = CLASS_PRIVATE, [FRAME_SHARED] = CLASS_SHARED, [FRAME_DEBT] = CLASS_DEBT,
 	};
 
 	(void)state;
@@ -70,9 +70,24 @@ static void memory_is_ours_exactly_where_it_was_taken(void **state)
 	static const struct {
 		u32 mpn;
 		bool ours;
-	} rows[] = { { 0, false }, { 1, true }, { 158, true }, { 159, false }, { 255, false }, { 256, true }, { 258, true }, { 259, false },
-		     { 699, false }, { 700, true }, { 2559, true }, { 2560, false }, { (1 << 20) - 5, false }, { (1 << 20) - 4, true },
-		     { 1 << 20, true }, { (1 << 20) + 1027, true }, { (1 << 20) + 1028, false }, { UINT32_MAX, false } };
+	} rows[] = { { 0, false },
+		     { 1, true },
+		     { 158, true },
+		     { 159, false },
+		     { 255, false },
+		     { 256, true },
+		     { 258, true },
+		     { 259, false },
+		     { 699, false },
+		     { 700, true },
+		     { 2559, true },
+		     { 2560, false },
+		     { (1 << 20) - 5, false },
+		     { (1 << 20) - 4, true },
+		     { 1 << 20, true },
+		     { (1 << 20) + 1027, true },
+		     { (1 << 20) + 1028, false },
+		     { UINT32_MAX, false } };
 
 	(void)state;
 	for (u32 hint = 0; hint < 6; hint++) { /* wherever it begins to look, even behind the last range */
@@ -104,7 +119,9 @@ static void thresholds_are_the_papers_up_to_4_gib_and_slide_above(void **state)
 	}
 	static const struct {
 		u64 gib, hundredths_of_gib;
-	} rows[] = { { 4, 24 }, { 12, 24 + 32 }, { 28, 24 + 32 + 32 }, { 128, 24 + 32 + 32 + 100 }, { 16384, 24 + 32 + 32 + 16356 } };
+	} rows[] = {
+		{ 4, 24 }, { 12, 24 + 32 }, { 28, 24 + 32 + 32 }, { 128, 24 + 32 + 32 + 100 }, { 16384, 24 + 32 + 32 + 16356 }
+	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		u64 minimum = rows[i].hundredths_of_gib * GIB;

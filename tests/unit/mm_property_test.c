@@ -25,7 +25,7 @@ struct model_page {
 	bool changed, touched; /* history must say so (it may say more) */
 	bool sampled, guarded; /* watched and not accessed since */
 	u32 pins;
-	u32 life;              /* counts give_ups: which incarnation a pointer belongs to */
+	u32 life; /* counts give_ups: which incarnation a pointer belongs to */
 };
 
 struct model_vm {
@@ -244,8 +244,8 @@ static void op_copy(u32 cpu)
 
 	random_bytes(bytes, count);
 	memset(seen, 0xee, count);
-	err_t error = write ? mm_write(fake_vm((u32)slot), 0, address_at(vm, number, offset), bytes, count) :
-			      mm_read(fake_vm((u32)slot), 0, address_at(vm, number, offset), seen, count);
+	err_t error = write ? mm_write(fake_vm((u32)slot), 0, address_at(vm, number, offset), bytes, count)
+			    : mm_read(fake_vm((u32)slot), 0, address_at(vm, number, offset), seen, count);
 
 	if (!fits) {
 		assert_int_not_equal(error, OK);
@@ -298,8 +298,9 @@ static void op_hold(u32 cpu)
 
 	lock_acquire(fake_vm((u32)slot)->lock);
 	assert_true(pmap_look(fake_vm((u32)slot), ppn_at(vm, number), &place));
-	holds[cpu] = (struct held){ true, write, (u32)slot, number, offset, vm->page[number].life,
-				    { entry_frame(page_entry(&place)) }, pointer };
+	holds[cpu] = (struct held){
+		true, write, (u32)slot, number, offset, vm->page[number].life, { entry_frame(page_entry(&place)) }, pointer
+	};
 	lock_release(fake_vm((u32)slot)->lock);
 	assert_ptr_equal(pointer, (u8 *)platform_frame(holds[cpu].mpn) + offset);
 }
@@ -628,8 +629,9 @@ static const struct {
 	void (*run)(u32 cpu);
 	u32 weight;
 } operations[] = {
-	{ op_guest, 60 }, { op_sweep, 8 }, { op_leave, 6 }, { op_copy, 8 },     { op_hold, 5 },     { op_pin, 3 },    { op_dma, 2 },  { op_give_up, 4 },
-	{ op_watch, 4 },  { op_history, 3 }, { op_drop, 1 },   { op_work, 8 },     { op_ballast, 2 }, { op_weather, 1 }, { op_life, 6 },
+	{ op_guest, 60 }, { op_sweep, 8 }, { op_leave, 6 },   { op_copy, 8 },    { op_hold, 5 },
+	{ op_pin, 3 },    { op_dma, 2 },   { op_give_up, 4 }, { op_watch, 4 },   { op_history, 3 },
+	{ op_drop, 1 },   { op_work, 8 },  { op_ballast, 2 }, { op_weather, 1 }, { op_life, 6 },
 };
 
 static void one_operation(void)
@@ -721,7 +723,8 @@ static void random_work_keeps_every_invariant(void **state)
 	       (unsigned long long)outcomes[E_SUSPEND], (unsigned long long)outcomes[E_NO_MEMORY],
 	       (unsigned long long)large_fills);
 	/* The run must have met what it is for. */
-	assert_true(first == last || (outcomes[OK] > 1000 && outcomes[E_SUSPEND] > 10 && outcomes[E_NO_MEMORY] > 10 && large_fills > 10));
+	assert_true(first == last ||
+		    (outcomes[OK] > 1000 && outcomes[E_SUSPEND] > 10 && outcomes[E_NO_MEMORY] > 10 && large_fills > 10));
 }
 
 int main(void)

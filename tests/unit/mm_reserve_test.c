@@ -500,7 +500,7 @@ static void two_vms_have_their_own_blocks(void **state)
 	(void)state;
 	assert_int_equal(fake_vm_start(1, LARGE_PAGES, LARGE_PAGES), OK);
 	for (u32 i = 0; i < LARGE_PAGES; i++) { /* page by page in turn */
-		u8 byte = (u8)~(i % 251);
+		u8 byte = (u8) ~(i % 251);
 
 		write_page(i, (u8)(i % 251));
 		assert_int_equal(fake_touch(1, 0, gpa_of((ppn_t){ i }), &byte, 1, MM_WRITE, &stale), OK);
@@ -515,7 +515,7 @@ static void two_vms_have_their_own_blocks(void **state)
 		u8 byte;
 
 		assert_int_equal(fake_touch(1, 0, gpa_of((ppn_t){ i }), &byte, 1, MM_READ, &stale), OK);
-		assert_int_equal(byte, (u8)~(i % 251));
+		assert_int_equal(byte, (u8) ~(i % 251));
 	}
 	fake_vm_end(1);
 }

@@ -205,7 +205,8 @@ static void everything_at_once_keeps_every_invariant(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, run_cpu, (void *)(uintptr_t)i), 0);
 	for (u32 i = 0; i < FAKE_CPUS; i++)
 		pthread_join(threads[i], NULL);
-	print_message("%llu done, %llu waited, %llu short of memory; %llu large fills\n", done, waited, short_of_memory, fake_large_fills);
+	print_message("%llu done, %llu waited, %llu short of memory; %llu large fills\n", done, waited, short_of_memory,
+		      fake_large_fills);
 	assert_true(done > 10000 && waited > 10);
 	fake_settle_everything();
 	fake_audit_memory();

@@ -23,9 +23,26 @@
 #define APIC_ON BIT(11)
 
 enum { LOW_END = 0x2000, FUZZ_ROUNDS = 200000, VARIABLE_COUNT = 8 };
-enum { TSC = 0x10, APIC_BASE = 0x1b, FEATURE_CONTROL = 0x3a, TSC_ADJUST = 0x3b, MTRR_CAP = 0xfe, CAPABILITIES = 0x10a, MCG_CAP = 0x179,
-       MCG_STATUS = 0x17a, MISC_ENABLE = 0x1a0, DEBUGCTL = 0x1d9, BASE0 = 0x200, MASK0 = 0x201, FIXED_4K_LAST = 0x26f, DEF_TYPE = 0x2ff,
-       DEADLINE = 0x6e0, EOI = 0x80b, SVR = 0x80f, LVT_TIMER_MSR = 0x832 };
+enum {
+	TSC = 0x10,
+	APIC_BASE = 0x1b,
+	FEATURE_CONTROL = 0x3a,
+	TSC_ADJUST = 0x3b,
+	MTRR_CAP = 0xfe,
+	CAPABILITIES = 0x10a,
+	MCG_CAP = 0x179,
+	MCG_STATUS = 0x17a,
+	MISC_ENABLE = 0x1a0,
+	DEBUGCTL = 0x1d9,
+	BASE0 = 0x200,
+	MASK0 = 0x201,
+	FIXED_4K_LAST = 0x26f,
+	DEF_TYPE = 0x2ff,
+	DEADLINE = 0x6e0,
+	EOI = 0x80b,
+	SVR = 0x80f,
+	LVT_TIMER_MSR = 0x832
+};
 #define HIGH_BASE 0xc0000000U
 
 static struct vcpu vcpu;
@@ -66,8 +83,11 @@ static void begin_as(enum config_identity identity)
 	fake_small_machine();
 	assert_int_equal(fake_vm_start(0, 1024, 1024), OK);
 	memset(V, 0, sizeof(*V));
-	vcpu.config = (struct vcpu_config){ .pc = pc, .mm = fake_vm(0), .identity = identity, .tsc_khz = FAKE_TSC_KHZ, .host_tsc_khz = FAKE_TSC_KHZ };
-	cpuid_build(&vcpu.cpuid, &(struct cpuid_facts){ .ask = processor, .vcpus = 1, .tsc_khz = FAKE_TSC_KHZ, .identity = identity });
+	vcpu.config = (struct vcpu_config){
+		.pc = pc, .mm = fake_vm(0), .identity = identity, .tsc_khz = FAKE_TSC_KHZ, .host_tsc_khz = FAKE_TSC_KHZ
+	};
+	cpuid_build(&vcpu.cpuid,
+		    &(struct cpuid_facts){ .ask = processor, .vcpus = 1, .tsc_khz = FAKE_TSC_KHZ, .identity = identity });
 	msr_reset(V);
 	vcpu.notices = 0;
 	fake_msr = 0;
@@ -112,7 +132,8 @@ static void set(u32 number, u64 value)
 
 static bool is_gp(enum exit_action action)
 {
-	return action == EXIT_INJECT && (vcpu.event.info & 0xff) == VECTOR_GP && (vcpu.event.info & EVENT_HAS_ERROR) && vcpu.event.error == 0;
+	return action == EXIT_INJECT && (vcpu.event.info & 0xff) == VECTOR_GP && (vcpu.event.info & EVENT_HAS_ERROR) &&
+	       vcpu.event.error == 0;
 }
 
 static bool refuses_read(u32 number)
@@ -181,8 +202,8 @@ static bool exits(const u8 *bitmap, u32 number)
 /* What VM entry and exit or switch.c change with the vCPU; anything more would be the host's own. */
 static void the_bitmap_lets_through_what_is_switched_and_nothing_else(void **state)
 {
-	static const u32 switched[] = { 0x174, 0x175, 0x176, 0x277, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-					0xc0000100, 0xc0000101, 0xc0000102 };
+	static const u32 switched[] = { 0x174,      0x175,      0x176,      0x277,      0xc0000080, 0xc0000081,
+					0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102 };
 	static const struct {
 		u32 there, first, count;
 	} more[] = { { BIT(DIRECT_RDTSCP), 0xc0000103, 1 }, { BIT(DIRECT_SPEC_CTRL), 0x48, 2 } };
@@ -357,7 +378,8 @@ static void every_memory_type_register_is_its_own(void **state)
 	for (u32 i = 0; i < 2 * VARIABLE_COUNT; i++)
 		assert_int_equal(get(BASE0 + i), (u64)(i + 1) << PAGE_SHIFT);
 	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++)
-		assert_int_equal(get(fixed[i]), (i & 1) << 8 | (u64)(i >> 1 & 1) << 16 | (u64)(i >> 2 & 1) << 24 | (u64)(i >> 3) << 32);
+		assert_int_equal(get(fixed[i]),
+				 (i & 1) << 8 | (u64)(i >> 1 & 1) << 16 | (u64)(i >> 2 & 1) << 24 | (u64)(i >> 3) << 32);
 }
 
 /* ---- time ---- */

@@ -174,10 +174,11 @@ static void rows_are_an_array_of_objects_in_json(void **state)
 		out_row(&out, fields, ARRAY_SIZE(fields), &rows[i]);
 	out_table_end(&out, "none");
 	out_line(&out, "text says nothing here");
-	assert_string_equal(end(), "{\"rows\": [{\"name\": \"web1\", \"count\": 7, \"memory\": {\"bytes\": 1536, \"pages\": 134217728}, "
-				   "\"clock\": {\"time\": 1234567890}, \"active\": 0.125, \"address\": \"0xfee00000\", \"hidden\": 7, "
-				   "\"why\": \"a \\\"b\\\"\"}, {\"name\": \"x\", \"count\": 0, \"memory\": {\"bytes\": 0, \"pages\": 0}, "
-				   "\"clock\": {\"time\": 0}, \"active\": 1.000, \"address\": \"0x0\", \"hidden\": 0, \"why\": \"\"}]}\r\n");
+	assert_string_equal(
+		end(), "{\"rows\": [{\"name\": \"web1\", \"count\": 7, \"memory\": {\"bytes\": 1536, \"pages\": 134217728}, "
+		       "\"clock\": {\"time\": 1234567890}, \"active\": 0.125, \"address\": \"0xfee00000\", \"hidden\": 7, "
+		       "\"why\": \"a \\\"b\\\"\"}, {\"name\": \"x\", \"count\": 0, \"memory\": {\"bytes\": 0, \"pages\": 0}, "
+		       "\"clock\": {\"time\": 0}, \"active\": 1.000, \"address\": \"0x0\", \"hidden\": 0, \"why\": \"\"}]}\r\n");
 	assert_true(json_is_valid(taken, taken_count - 2));
 }
 
@@ -199,8 +200,9 @@ static void sizes_are_short_and_never_round_up(void **state)
 		u64 bytes;
 		const char *text;
 	} cases[] = {
-		{ 0, "0" }, { 1, "1B" }, { 1023, "1023B" }, { 1024, "1K" }, { 1536, "1.5K" }, { 102400, "100K" }, { 1048575, "1023K" },
-		{ 1 << 20, "1M" }, { 8265728, "7.8M" }, { 3ULL << 40, "3T" }, { 5000ULL << 40, "5000T" }, { (1ULL << 30) - 1, "1023M" },
+		{ 0, "0" },          { 1, "1B" },          { 1023, "1023B" },          { 1024, "1K" },
+		{ 1536, "1.5K" },    { 102400, "100K" },   { 1048575, "1023K" },       { 1 << 20, "1M" },
+		{ 8265728, "7.8M" }, { 3ULL << 40, "3T" }, { 5000ULL << 40, "5000T" }, { (1ULL << 30) - 1, "1023M" },
 	};
 
 	(void)state;

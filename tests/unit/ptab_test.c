@@ -219,7 +219,8 @@ static void a_leaf_says_that_it_is_large_above_level_1_only(void **state)
 
 		assert_int_equal(pt_leaf(engine, (mpa_t){ 0x5000 }, 1, engine->all, 0), 0x5000 | engine->all);
 		assert_int_equal(pt_leaf(engine, (mpa_t){ 0x600000 }, 2, engine->all, 0), 0x600000 | engine->all | engine->large);
-		assert_int_equal(pt_leaf(engine, (mpa_t){ 1ULL << 30 }, 3, engine->all, 0), 1ULL << 30 | engine->all | engine->large);
+		assert_int_equal(pt_leaf(engine, (mpa_t){ 1ULL << 30 }, 3, engine->all, 0),
+				 1ULL << 30 | engine->all | engine->large);
 	}
 }
 
@@ -275,7 +276,8 @@ static void a_walk_ends_where_a_table_is_missing(void **state)
 		assert_int_equal(level, 4);
 		assert_ptr_equal(slot, &pool[1][0]);
 		assert_true(map(&formats[f], 0x40201000, 0x5000, 1, engine->all));
-		assert_ptr_equal(pt_walk(engine, root, 0x40201000, 1, &level), entry_at(4 * PAGE_SIZE - 2 * PAGE_SIZE, 0x40201000, 1));
+		assert_ptr_equal(pt_walk(engine, root, 0x40201000, 1, &level),
+				 entry_at(4 * PAGE_SIZE - 2 * PAGE_SIZE, 0x40201000, 1));
 		assert_int_equal(level, 1);
 		(void)pt_walk(engine, root, 0x40202000, 1, &level); /* a neighbour */
 		assert_int_equal(level, 1);
@@ -325,15 +327,22 @@ static void what_is_mapped_the_processor_finds(void **state)
 		u64 address, frame;
 		u32 level;
 	} rows[] = {
-		{ 0, 0x1000, 1 },          { 0x1000, 0x7fffffff000, 1 },      { 0x200000, 0x400000, 2 },       { 0x3ff000, 0, 0 },
-		{ 0x40000000, 1ULL << 40, 3 }, { 0x7ffffffff000, 0x5000, 1 }, { 0xffff800000000000ULL, 0x6000, 1 }, { UINT64_MAX << 12, 0x7000, 1 },
+		{ 0, 0x1000, 1 },
+		{ 0x1000, 0x7fffffff000, 1 },
+		{ 0x200000, 0x400000, 2 },
+		{ 0x3ff000, 0, 0 },
+		{ 0x40000000, 1ULL << 40, 3 },
+		{ 0x7ffffffff000, 0x5000, 1 },
+		{ 0xffff800000000000ULL, 0x6000, 1 },
+		{ UINT64_MAX << 12, 0x7000, 1 },
 	};
 
 	for (u32 f = 0; f < ARRAY_SIZE(formats); f++) {
 		begin(state);
 		for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
 			if (rows[i].level)
-				assert_true(map(&formats[f], rows[i].address & formats[f].top, rows[i].frame, rows[i].level, formats[f].engine->all));
+				assert_true(map(&formats[f], rows[i].address & formats[f].top, rows[i].frame, rows[i].level,
+						formats[f].engine->all));
 		for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 			struct seen seen = formats[f].walk(rows[i].address & formats[f].top);
 
@@ -371,7 +380,8 @@ static struct spot {
 
 static u64 some_address(u32 level)
 {
-	u64 address = ((u64)(rand() % 3) << 39) + ((u64)(rand() % 3) << 30) + ((u64)(rand() % 4) << 21) + ((u64)(rand() % 6) << 12);
+	u64 address =
+		((u64)(rand() % 3) << 39) + ((u64)(rand() % 3) << 30) + ((u64)(rand() % 4) << 21) + ((u64)(rand() % 6) << 12);
 
 	return address & ~(size_of_level(level) - 1);
 }

@@ -47,8 +47,12 @@ static void begin(void)
 	assert_int_equal(fake_vm_start(0, PAGES, PAGES), OK);
 	memset(vcpus, 0, sizeof(vcpus));
 	for (u32 i = 0; i < ARRAY_SIZE(vcpus); i++)
-		vcpus[i].config = (struct vcpu_config){ .mm = fake_vm(0), .index = i, .identity = IDENTITY_KVM, .tsc_khz = KHZ,
-							.host_tsc_khz = KHZ, .wall_s = WALL_S };
+		vcpus[i].config = (struct vcpu_config){ .mm = fake_vm(0),
+							.index = i,
+							.identity = IDENTITY_KVM,
+							.tsc_khz = KHZ,
+							.host_tsc_khz = KHZ,
+							.wall_s = WALL_S };
 }
 
 static enum exit_action write_of(struct vcpu *v, u32 number, u64 value)
@@ -253,10 +257,21 @@ static void misplaced_structures_are_refused_and_nothing_is_pinned(void **state)
 		u32 number;
 		u64 value;
 	} rows[] = {
-		{ CLOCK, 0x5002 | 1 },         { CLOCK, 0x5fe4 | 1 },     { CLOCK, (u64)PAGES << PAGE_SHIFT | 1 }, { CLOCK, 0xfee00000 | 1 },
-		{ CLOCK, 1ULL << 44 | 1 },     { CLOCK, ~0ULL },          { STEAL, 0x5020 | 1 },                   { STEAL, 0x5000 | 3 },
-		{ STEAL, 1ULL << 63 | 1 },     { WALL, 0x5001 },          { WALL, (u64)PAGES << PAGE_SHIFT },      { WALL_OLD, 1ULL << 52 },
-		{ WALL, (u64)PAGES << PAGE_SHIFT | 4 }, { WALL, ((u64)PAGES << PAGE_SHIFT) - 4 }, { STEAL, (u64)PAGES << PAGE_SHIFT | 1 },
+		{ CLOCK, 0x5002 | 1 },
+		{ CLOCK, 0x5fe4 | 1 },
+		{ CLOCK, (u64)PAGES << PAGE_SHIFT | 1 },
+		{ CLOCK, 0xfee00000 | 1 },
+		{ CLOCK, 1ULL << 44 | 1 },
+		{ CLOCK, ~0ULL },
+		{ STEAL, 0x5020 | 1 },
+		{ STEAL, 0x5000 | 3 },
+		{ STEAL, 1ULL << 63 | 1 },
+		{ WALL, 0x5001 },
+		{ WALL, (u64)PAGES << PAGE_SHIFT },
+		{ WALL_OLD, 1ULL << 52 },
+		{ WALL, (u64)PAGES << PAGE_SHIFT | 4 },
+		{ WALL, ((u64)PAGES << PAGE_SHIFT) - 4 },
+		{ STEAL, (u64)PAGES << PAGE_SHIFT | 1 },
 	};
 
 	(void)state;

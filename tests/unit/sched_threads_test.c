@@ -79,8 +79,8 @@ static void a_wake_up_is_never_lost_between_cpus(void **state)
 	(void)state;
 	cpu_count = CPUS;
 	for (u32 i = 0; i < CPUS; i++) {
-		players[i] = (struct player){ .task = { .name = "player", .step = play, .weight = 1000 },
-					      .other = &players[1 - i] };
+		players[i] =
+			(struct player){ .task = { .name = "player", .step = play, .weight = 1000 }, .other = &players[1 - i] };
 		sched_add(&players[i].task, i);
 	}
 	players[0].balls = 1;

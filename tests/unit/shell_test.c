@@ -95,7 +95,9 @@ static void mem_has_the_machine_and_each_vm(void **state)
 				  "\"shares\": 1280, \"target\": 134217728, \"resident\": 0, \"shared\": 0, \"saved\": 0, "
 				  "\"ballooned\": 0, \"swapped\": 0, \"compressed\": 0, ");
 	expect_json("mem --json", "\"active\": 0.125}");
-	assert_non_null(strstr(fake_command("mem"), "total:                  256M\r\nfree:                   234M\r\noverhead:               5.8M\r\n"));
+	assert_non_null(
+		strstr(fake_command("mem"),
+		       "total:                  256M\r\nfree:                   234M\r\noverhead:               5.8M\r\n"));
 }
 
 static void audit_says_ok_or_what_is_broken(void **state)
@@ -144,14 +146,47 @@ static void trace_and_cpu_are_tables(void **state)
 static void every_command_with_json_gives_one_object_on_one_line(void **state)
 {
 	static const char *const lines[] = {
-		"vm list --json", "vm info web1 --json", "vm info --json web2", "mem --json", "stats --json", "stats web2 --json",
-		"cpu --json", "log --json", "log 2 --json", "log follow off --json", "trace --json", "trace 3 --json", "audit --json",
-		"version --json", "help --json", "help vm --json", "help vm stop --json", "vm start web1 --json", "vm pause web1 --json",
-		"vm resume web1 --json", "vm log web1 --json", "vm send --json web1 ls", "vm set web1 memory.min=32M --json",
-		"vm console web1 --json", "vm stop web1 1 --json", "vm reset web1 --json", "vm kill web1 --json", "vm kill web1 --json",
-		"sleep 0 --json", "wait web1 --json x", "nonsense --json", "vm --json", "vm nonsense --json", "vm info nobody --json",
-		"vm info --json", "trace x --json", "vm list extra --json", "vm set web1 a=b --json", "vm set web1 x --json",
-		"vm list --json \"open", "vm set web1 cmdline=\"a \\ b\" --json",
+		"vm list --json",
+		"vm info web1 --json",
+		"vm info --json web2",
+		"mem --json",
+		"stats --json",
+		"stats web2 --json",
+		"cpu --json",
+		"log --json",
+		"log 2 --json",
+		"log follow off --json",
+		"trace --json",
+		"trace 3 --json",
+		"audit --json",
+		"version --json",
+		"help --json",
+		"help vm --json",
+		"help vm stop --json",
+		"vm start web1 --json",
+		"vm pause web1 --json",
+		"vm resume web1 --json",
+		"vm log web1 --json",
+		"vm send --json web1 ls",
+		"vm set web1 memory.min=32M --json",
+		"vm console web1 --json",
+		"vm stop web1 1 --json",
+		"vm reset web1 --json",
+		"vm kill web1 --json",
+		"vm kill web1 --json",
+		"sleep 0 --json",
+		"wait web1 --json x",
+		"nonsense --json",
+		"vm --json",
+		"vm nonsense --json",
+		"vm info nobody --json",
+		"vm info --json",
+		"trace x --json",
+		"vm list extra --json",
+		"vm set web1 a=b --json",
+		"vm set web1 x --json",
+		"vm list --json \"open",
+		"vm set web1 cmdline=\"a \\ b\" --json",
 	};
 
 	(void)state;
@@ -165,11 +200,13 @@ static void errors_say_what_is_wrong_and_what_is_valid(void **state)
 {
 	(void)state;
 	begin();
-	expect("vmm", "unknown command 'vmm': use one of vm, mem, stats, cpu, log, trace, audit, version, sleep, wait, help, reboot, "
-		      "poweroff\r\n");
+	expect("vmm",
+	       "unknown command 'vmm': use one of vm, mem, stats, cpu, log, trace, audit, version, sleep, wait, help, reboot, "
+	       "poweroff\r\n");
 	expect("vm", "vm: use one of list, info, start, stop, kill, reset, pause, resume, console, log, send, set\r\n");
-	expect("vm lsit", "vm: unknown 'lsit': use one of list, info, start, stop, kill, reset, pause, resume, console, log, send, "
-			  "set\r\n");
+	expect("vm lsit",
+	       "vm: unknown 'lsit': use one of list, info, start, stop, kill, reset, pause, resume, console, log, send, "
+	       "set\r\n");
 	expect("vm info", "usage: vm info NAME\r\n");
 	expect("vm info web3", "no VM 'web3': there are web1, web2\r\n");
 	expect("vm info web3 --json", "{\"error\": \"no VM 'web3': there are web1, web2\"}\r\n");
@@ -188,9 +225,10 @@ static void help_is_complete_and_shows_usage(void **state)
 	expect("help vm kill", "COMMAND\r\nvm kill NAME                    end it at once\r\n"
 			       "--json behind a command's name: exactly one JSON object on one line.\r\n");
 	const char *all = fake_command("help");
-	static const char *const names[] = { "vm list", "vm info", "vm start", "vm stop", "vm kill", "vm reset", "vm pause",
-					     "vm resume", "vm console", "vm log", "vm send", "vm set", "mem", "stats", "cpu",
-					     "log", "trace", "audit", "version", "help", "reboot", "poweroff" };
+	static const char *const names[] = { "vm list",  "vm info",   "vm start",   "vm stop", "vm kill", "vm reset",
+					     "vm pause", "vm resume", "vm console", "vm log",  "vm send", "vm set",
+					     "mem",      "stats",     "cpu",        "log",     "trace",   "audit",
+					     "version",  "help",      "reboot",     "poweroff" };
 
 	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
 		char line[64];
@@ -266,7 +304,8 @@ static void settings_apply_all_or_none(void **state)
 	expect("vm set web1 memory.min=32M cmdline=\"a  b\"", "web1: memory.min = 32M\r\nweb1: cmdline = a  b\r\n");
 	assert_int_equal(fake_vms[0].config.memory_min_bytes, 32 << 20);
 	assert_string_equal(fake_vms[0].config.cmdline, "a  b");
-	expect("vm set web1 memory.min=4097", "memory.min = 4097: valid is a size in whole 4 KiB pages: bytes, or a number with K, M or G\r\n");
+	expect("vm set web1 memory.min=4097",
+	       "memory.min = 4097: valid is a size in whole 4 KiB pages: bytes, or a number with K, M or G\r\n");
 }
 
 static void poweroff_stops_all_in_parallel_and_kills_who_is_late(void **state)
@@ -298,10 +337,10 @@ static void input_may_be_sent_ahead_and_cr_lf_and_crlf_end_lines(void **state)
 	fake_shell_start(NULL);
 	fake_send("version --json\rsleep 1\r\naudit\nversion --json\r\n");
 	fake_shell_run(5000);
-	assert_string_equal(fake_output(), PROMPT "version --json\r\n{\"version\": \"" AEROSTAT_VERSION "\", \"build\": \"debug\"}\r\n"
-					   PROMPT "sleep 1\r\n" PROMPT "audit\r\naudit: ok\r\n"
-					   PROMPT "version --json\r\n{\"version\": \"" AEROSTAT_VERSION "\", \"build\": \"debug\"}\r\n"
-					   PROMPT);
+	assert_string_equal(fake_output(),
+			    PROMPT "version --json\r\n{\"version\": \"" AEROSTAT_VERSION "\", \"build\": \"debug\"}\r\n" PROMPT
+				   "sleep 1\r\n" PROMPT "audit\r\naudit: ok\r\n" PROMPT
+				   "version --json\r\n{\"version\": \"" AEROSTAT_VERSION "\", \"build\": \"debug\"}\r\n" PROMPT);
 }
 
 static void a_line_of_1024_bytes_is_taken_and_a_longer_one_refused_whole(void **state)
@@ -350,8 +389,8 @@ static void cursor_keys_history_and_completion_reach_the_command(void **state)
 	(void)state;
 	begin();
 	expect_json("vm list --json", "web1");
-	assert_string_equal(fake_command("ersion\x01v"), "ersion\b\b\b\b\b\bversion\b\b\b\b\b\b\r\naerostat " AEROSTAT_VERSION
-							 ", debug build\r\n" PROMPT);
+	assert_string_equal(fake_command("ersion\x01v"),
+			    "ersion\b\b\b\b\b\bversion\b\b\b\b\b\b\r\naerostat " AEROSTAT_VERSION ", debug build\r\n" PROMPT);
 	assert_string_equal(fake_command("\x1b[A"), "version\r\naerostat " AEROSTAT_VERSION ", debug build\r\n" PROMPT);
 	assert_string_equal(fake_command("vers\t"), "version \r\naerostat " AEROSTAT_VERSION ", debug build\r\n" PROMPT);
 	fake_send("vm in\tw\t\t");
@@ -582,9 +621,9 @@ static void the_startup_file_runs_as_if_typed_before_any_input(void **state)
 	fake_shell_start("# first\r\n\r\nvm start web1\r\n  sleep 2\nversion --json");
 	fake_send("audit\r");
 	fake_shell_run(60000);
-	assert_string_equal(fake_output(), PROMPT "vm start web1\r\nweb1: running\r\n" PROMPT "sleep 2\r\n"
-					   PROMPT "version --json\r\n{\"version\": \"" AEROSTAT_VERSION "\", \"build\": \"debug\"}\r\n"
-					   PROMPT "audit\r\naudit: ok\r\n" PROMPT);
+	assert_string_equal(fake_output(), PROMPT "vm start web1\r\nweb1: running\r\n" PROMPT "sleep 2\r\n" PROMPT
+						  "version --json\r\n{\"version\": \"" AEROSTAT_VERSION
+						  "\", \"build\": \"debug\"}\r\n" PROMPT "audit\r\naudit: ok\r\n" PROMPT);
 }
 
 static void wait_goes_on_when_the_guest_has_printed_the_text_once_for_each_wait(void **state)
@@ -598,9 +637,9 @@ static void wait_goes_on_when_the_guest_has_printed_the_text_once_for_each_wait(
 	assert_string_equal(fake_output(), "");
 	fake_print(0, "dy ready");
 	fake_shell_run(60000);
-	assert_string_equal(fake_output(), PROMPT "wait web1 ready\r\n" PROMPT "vm kill web1\r\nweb1: stopped\r\n"
-					   PROMPT "wait web1 ready\r\nweb1 is stopped and has not printed it\r\n"
-					   PROMPT "poweroff\r\npoweroff\r\n");
+	assert_string_equal(fake_output(), PROMPT "wait web1 ready\r\n" PROMPT "vm kill web1\r\nweb1: stopped\r\n" PROMPT
+						  "wait web1 ready\r\nweb1 is stopped and has not printed it\r\n" PROMPT
+						  "poweroff\r\npoweroff\r\n");
 	assert_true(fake_shell.powered_off);
 }
 
@@ -619,9 +658,11 @@ static void ctrl_c_ends_the_startup_file(void **state)
 /* Bytes of keys, words and rubbish: the console survives (CHECKs, sanitizers), stays within its step, and answers afterwards. */
 static void random_keys_never_break_the_console(void **state)
 {
-	static const char *const words[] = { "vm ", "list ", "info ", "log ", "web1 ", "web2 ", "--json ", "\r", "\r", "help ", "\t",
-					     "\x1b[A", "\x1b[D", "\x1b[3~", "\x01", "\x05", "\x15", "\x17", "\"", "7 ", "mem ", "stats ",
-					     "trace ", "audit ", "send ", "console ", "\x1d", "log follow on\r", "\x7f", "\x03" };
+	static const char *const words[] = { "vm ",    "list ",  "info ",  "log ",  "web1 ",    "web2 ",  "--json ",
+					     "\r",     "\r",     "help ",  "\t",    "\x1b[A",   "\x1b[D", "\x1b[3~",
+					     "\x01",   "\x05",   "\x15",   "\x17",  "\"",       "7 ",     "mem ",
+					     "stats ", "trace ", "audit ", "send ", "console ", "\x1d",   "log follow on\r",
+					     "\x7f",   "\x03" };
 	u32 seed = (u32)(getenv("SEED") ? atoi(getenv("SEED")) : 20240607);
 
 	(void)state;

@@ -51,7 +51,9 @@ void timer_program(u64 deadline)
 
 static struct uart_place place(u64 address, u32 baud)
 {
-	return (struct uart_place){ .in_memory = true, .address = address, .access_bytes = 4, .stride = 4, .clock_hz = 1843200, .baud = baud };
+	return (struct uart_place){
+		.in_memory = true, .address = address, .access_bytes = 4, .stride = 4, .clock_hz = 1843200, .baud = baud
+	};
 }
 
 static int two_of_them(void **state)

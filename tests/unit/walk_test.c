@@ -66,7 +66,7 @@ static void four_levels_lead_to_pages_of_three_sizes(void **state)
 {
 	(void)state;
 	long_mode(0, 0, 0);
-	fake_entry(FAKE_TABLES + 0x1008, 0x140000000 | 0x87);     /* 1 GiB: 5 GiB */
+	fake_entry(FAKE_TABLES + 0x1008, 0x140000000 | 0x87); /* 1 GiB: 5 GiB */
 	fake_entry(fake_leaf(0x7000), 0x123456000 | 0x7);
 	leads_to(0x7abc, 0, 0x123456abc);
 	leads_to(0x10000123, 0, 0x10000123);
@@ -128,11 +128,11 @@ static void reserved_bits_fault_as_such(void **state)
 	static const struct {
 		u64 slot, bits, linear;
 	} rows[] = {
-		{ FAKE_TABLES, 0x80, 0x7000 },                       /* a large page of 512 GiB */
+		{ FAKE_TABLES, 0x80, 0x7000 }, /* a large page of 512 GiB */
 		{ FAKE_TABLES, BIT(50), 0x7000 },
 		{ FAKE_TABLES + 0x3000 + 8 * 7, BIT(FAKE_ADDRESS_BITS), 0x7000 },
-		{ FAKE_TABLES + 0x2000 + 8, BIT(13), 0x200000 },     /* below the address of a 2 MiB page */
-		{ FAKE_TABLES + 0x3000 + 8 * 7, NX, 0x7000 },        /* EFER.NXE is clear */
+		{ FAKE_TABLES + 0x2000 + 8, BIT(13), 0x200000 }, /* below the address of a 2 MiB page */
+		{ FAKE_TABLES + 0x3000 + 8 * 7, NX, 0x7000 },    /* EFER.NXE is clear */
 	};
 
 	(void)state;
@@ -181,8 +181,9 @@ static void rights_are_those_of_the_manual_in_every_combination(void **state)
 	(void)state;
 	for (u32 bits = 0; bits < 1 << 10; bits++)
 		for (u32 i = 0; i < ARRAY_SIZE(accesses); i++)
-			check_rights(bits & 6, bits >> 2 & 6, bits & 1, accesses[i] | (bits & 32 ? WALK_USER : 0), bits & 64 ? CR0_WP : 0,
-				     (bits & 128 ? CR4_SMEP : 0) | (bits & 256 ? CR4_SMAP : 0), bits & 512 ? AC : 0);
+			check_rights(bits & 6, bits >> 2 & 6, bits & 1, accesses[i] | (bits & 32 ? WALK_USER : 0),
+				     bits & 64 ? CR0_WP : 0, (bits & 128 ? CR4_SMEP : 0) | (bits & 256 ? CR4_SMAP : 0),
+				     bits & 512 ? AC : 0);
 }
 
 static void a_fetch_is_named_only_where_it_can_be_refused(void **state)

@@ -46,7 +46,7 @@ struct frame {
 typedef void interrupt_handler(struct frame *frame);
 void interrupts_init(void); /* on every CPU */
 void interrupt_on(u8 vector, interrupt_handler *handler);
-void interrupt_gate(u8 vector, u64 entry); /* straight to this code, which ends with IRETQ; 0: the usual way again */
+void interrupt_gate(u8 vector, u64 entry);      /* straight to this code, which ends with IRETQ; 0: the usual way again */
 void interrupt_gate_flags(u8 vector, u8 flags); /* added to its gate's type byte: who may call it */
 static inline void interrupts_enable(void)
 {
@@ -66,8 +66,8 @@ extern u64 try_error; /* the error code of the last one */
 /* The 4 KiB entry of an address below 4 GiB (its 2 MiB page is split first); page_set writes it and flushes. */
 u64 *page_entry(u64 linear);
 void page_set(u64 linear, u64 entry);
-void pages_for_user(void); /* everything is user mode's too */
-u64 memory_end(void);      /* of the memory that holds us; behind it is a hole */
+void pages_for_user(void);  /* everything is user mode's too */
+u64 memory_end(void);       /* of the memory that holds us; behind it is a hole */
 u8 *fresh_pages(u32 count); /* one after the other, never touched since power-on */
 
 /* ---- user mode (user.c) ---- */
@@ -109,7 +109,7 @@ u32 apic_id(void);
 void apic_eoi(void);
 void apic_send(u32 apic, u32 icr);
 void apic_deadline(u64 tsc); /* VECTOR_TIMER at that TSC; 0 disarms. Needs CPUID's TSC-deadline */
-void apic_set_mode(bool x2);  /* through "disabled" where it must: the LAPIC is as after reset then, and enabled again */
+void apic_set_mode(bool x2); /* through "disabled" where it must: the LAPIC is as after reset then, and enabled again */
 u32 ioapic_get(u32 reg);
 void ioapic_route(u32 pin, u8 vector, u32 flags); /* edge, to the first CPU; flags: IOAPIC_MASKED */
 enum { IOAPIC_MASKED = 1 << 16 };
@@ -143,13 +143,13 @@ struct acpi_header {
 	u32 oem_revision, creator, creator_revision;
 } __attribute__((packed));
 
-const void *acpi_rsdp(void); /* NULL: none */
+const void *acpi_rsdp(void);                     /* NULL: none */
 const struct acpi_header *acpi_table(u32 index); /* of the root table; NULL: no more */
 const struct acpi_header *acpi_find(const char *signature);
 u64 acpi_fadt_field(u32 offset, u32 bytes); /* 0 without a FADT */
 bool acpi_sums_to_zero(const void *start, u32 bytes);
-u32 acpi_cpus(u32 ids[GUEST_MAX_CPUS]);     /* enabled local APICs of the MADT */
-NORETURN void power_off(void);              /* S5 through PM1a_CNT */
+u32 acpi_cpus(u32 ids[GUEST_MAX_CPUS]); /* enabled local APICs of the MADT */
+NORETURN void power_off(void);          /* S5 through PM1a_CNT */
 
 enum { FADT_DSDT = 40, FADT_SCI = 46, FADT_PM1A_EVENT = 56, FADT_PM1A_CONTROL = 64, FADT_PM_TIMER = 76 };
 
@@ -163,8 +163,8 @@ const char *detail(const char *text, ...) PRINTF(1, 2); /* valid until the next 
 /* Runs all, then prints "GUEST: N ok, N not ok, N skipped". */
 void promises_run(const char *guest, const struct promise *list, u32 count);
 #define SKIP(reason) "skip: " reason
-#define EXPECT(condition, ...)                                                                                         \
-	do {                                                                                                           \
-		if (!(condition))                                                                                      \
-			return detail(__VA_ARGS__);                                                                    \
+#define EXPECT(condition, ...)                      \
+	do {                                        \
+		if (!(condition))                   \
+			return detail(__VA_ARGS__); \
 	} while (0)

@@ -31,8 +31,8 @@ void interrupt_on(u8 vector, interrupt_handler *handler)
 static void unexpected(const struct frame *frame)
 {
 	if (try_rsp == 0 || frame->vector >= EXCEPTIONS)
-		die("vector %llu, error 0x%llx at rip 0x%llx, rsp 0x%llx, cr2 0x%llx", frame->vector, frame->error,
-		    frame->rip, frame->rsp, frame->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0);
+		die("vector %llu, error 0x%llx at rip 0x%llx, rsp 0x%llx, cr2 0x%llx", frame->vector, frame->error, frame->rip,
+		    frame->rsp, frame->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0);
 }
 
 void interrupt_entered(struct frame *frame)

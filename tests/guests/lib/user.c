@@ -40,7 +40,9 @@ void user_init(void)
 static void enter(void)
 {
 	__asm__ volatile("mov %%rsp, %%rax; pushq %0; pushq %%rax; pushfq; pushq %1; lea 1f(%%rip), %%rax; pushq %%rax; iretq; 1:"
-			 : : "i"(USER_DATA), "i"(USER_CODE) : "rax", "memory");
+			 :
+			 : "i"(USER_DATA), "i"(USER_CODE)
+			 : "rax", "memory");
 }
 
 u64 user_call(void (*function)(void *), void *argument)

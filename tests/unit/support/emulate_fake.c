@@ -11,7 +11,8 @@ struct vcpu fake_vcpu;
 static void note(u64 address, u32 bytes, bool write, u64 value)
 {
 	if (fake_accesses < FAKE_LOG)
-		fake_log[fake_accesses] = (struct fake_access){ .address = address, .value = value, .bytes = bytes, .write = write };
+		fake_log[fake_accesses] =
+			(struct fake_access){ .address = address, .value = value, .bytes = bytes, .write = write };
 	fake_accesses++;
 }
 

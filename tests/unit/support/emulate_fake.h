@@ -13,7 +13,7 @@ enum { FAKE_MEMORY = 2 << 20, FAKE_DEVICE_BYTES = 2 * PAGE_SIZE, FAKE_LOG = 256,
 #define FAKE_DEVICE 0x10000000ULL /* these addresses answer with fake_device; others read as ones */
 #define FAKE_TABLES 0x100000ULL   /* page tables of a 64-bit guest: linear addresses are guest-physical ones */
 #define FAKE_CODE 0x5000ULL
-#define FAKE_STACK 0x110000ULL    /* a page of memory */
+#define FAKE_STACK 0x110000ULL /* a page of memory */
 
 struct fake_access {
 	u64 address, value;

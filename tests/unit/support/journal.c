@@ -15,7 +15,7 @@ static void on_trap(int signal)
 }
 
 /* The compiler may keep values below the stack pointer (the red zone): step over it. */
-#define CHANGE_FLAGS(change)                                                                                           \
+#define CHANGE_FLAGS(change) \
 	__asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\t" change "\n\tpopfq\n\tlea 128(%%rsp), %%rsp" : : : "memory", "cc")
 
 u64 journal(void (*operation)(void *context), void *context, void (*look)(void))

@@ -120,7 +120,8 @@ static bool fire_next(u64 limit)
 	u32 best = PC_MAX_VCPUS;
 
 	for (u32 i = 0; i < pc->vcpus; i++)
-		if (fake.deadline[i] && fake.deadline[i] <= limit && (best == PC_MAX_VCPUS || fake.deadline[i] < fake.deadline[best]))
+		if (fake.deadline[i] && fake.deadline[i] <= limit &&
+		    (best == PC_MAX_VCPUS || fake.deadline[i] < fake.deadline[best]))
 			best = i;
 	if (best == PC_MAX_VCPUS)
 		return false;

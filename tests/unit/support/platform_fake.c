@@ -58,12 +58,12 @@ enum { BLOCKS = 2 * FAKE_VM_PAGES / LARGE_PAGES, TLB_ENTRIES = 24, VCPUS = 8, BO
 
 struct fake_space {
 	u64 leaf[2 * FAKE_VM_PAGES];
-	u64 large[BLOCKS];    /* wins over the small ones */
-	u32 table_mpn[BLOCKS]; /* small leaves need a table */
+	u64 large[BLOCKS];        /* wins over the small ones */
+	u32 table_mpn[BLOCKS];    /* small leaves need a table */
 	bool stays_split[BLOCKS]; /* a guest executed there while large leaves could not */
 	u64 tables;
-	u64 epoch;            /* the VM's generation */
-	u64 settled;          /* noticed so far */
+	u64 epoch;   /* the VM's generation */
+	u64 settled; /* noticed so far */
 	u32 woken[VCPUS];
 	void *mm;
 };
@@ -75,9 +75,9 @@ struct tlb_entry {
 };
 
 struct fake_cpu {
-	u32 guest;     /* slot + 1, 0: not in a guest */
-	u64 entered;   /* the VM's epoch at entry */
-	u64 boundary;  /* machine's epoch when its step began; IDLE between steps */
+	u32 guest;    /* slot + 1, 0: not in a guest */
+	u64 entered;  /* the VM's epoch at entry */
+	u64 boundary; /* machine's epoch when its step began; IDLE between steps */
 	u64 flushed[FAKE_VMS];
 	struct tlb_entry tlb[TLB_ENTRIES];
 };
@@ -221,8 +221,8 @@ err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_c
 	CHECK(!(old & LEAF_READ) || old >> LEAF_FRAME_SHIFT == mpn.n);
 	u64 history = old & (LEAF_ACCESSED | LEAF_DIRTY);
 
-	while (!__atomic_compare_exchange_n(&space->leaf[number], &old, make_leaf(mpn.n, ceiling) | history, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_SEQ_CST))
+	while (!__atomic_compare_exchange_n(&space->leaf[number], &old, make_leaf(mpn.n, ceiling) | history, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		history = old & (LEAF_ACCESSED | LEAF_DIRTY);
 	return OK;
 }
@@ -421,10 +421,10 @@ void fake_reset(u64 seed, bool accessed_dirty_flags)
 void fake_small_machine(void)
 {
 	static const struct mm_range ranges[] = {
-		{ { 0 }, 159 },                  /* as below 640 KiB: does it pay for its own description? */
-		{ { 256 }, 3 },                  /* too few, but next to described ones */
-		{ { 700 }, 1860 },               /* three whole 2 MiB blocks and edges */
-		{ { (1 << 20) - 4 }, 1032 },     /* across 4 GiB */
+		{ { 0 }, 159 },              /* as below 640 KiB: does it pay for its own description? */
+		{ { 256 }, 3 },              /* too few, but next to described ones */
+		{ { 700 }, 1860 },           /* three whole 2 MiB blocks and edges */
+		{ { (1 << 20) - 4 }, 1032 }, /* across 4 GiB */
 	};
 
 	fake_machine(ranges, ARRAY_SIZE(ranges), (1 << 20) + 1027);
@@ -433,7 +433,11 @@ void fake_small_machine(void)
 err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages)
 {
 	const struct mm_vm_config config = {
-		.max_pages = max_pages, .low_pages = low_pages, .min_pages = max_pages, .shares = 10, .id = slot + 1,
+		.max_pages = max_pages,
+		.low_pages = low_pages,
+		.min_pages = max_pages,
+		.shares = 10,
+		.id = slot + 1,
 	};
 	char why[200];
 

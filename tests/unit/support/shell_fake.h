@@ -11,27 +11,27 @@ struct vm {
 	struct config_vm config;
 	enum vm_state state;
 	const char *why;
-	const char *refuse;      /* the next request is refused with this */
+	const char *refuse; /* the next request is refused with this */
 	u32 asked_to_stop, killed;
-	u64 stops_after_ns;      /* on vm_stop: off that much later; 0: never */
+	u64 stops_after_ns; /* on vm_stop: off that much later; 0: never */
 	u64 off_at_ns;
 	u64 output_end;
 	u8 output[FAKE_RING];
 	u8 input[FAKE_INPUT];
 	u32 input_count, input_room;
 	struct exit_stat exits[EXIT_REASONS];
-	const char *broken;      /* what vm_audit finds */
+	const char *broken; /* what vm_audit finds */
 };
 extern struct vm fake_vms[FAKE_VMS];
 
 extern struct fake_shell {
-	u32 wire_speed;          /* bytes that leave the wire's ring in 10 ms; 0: nothing leaves */
-	u32 audit_pieces;        /* mm_audit_step calls until it is done */
-	const char *finding;     /* what each of them finds, NULL: nothing */
+	u32 wire_speed;      /* bytes that leave the wire's ring in 10 ms; 0: nothing leaves */
+	u32 audit_pieces;    /* mm_audit_step calls until it is done */
+	const char *finding; /* what each of them finds, NULL: nothing */
 	u32 steps;
 	bool powered_off, rebooted;
 	u64 now_ns;
-	u32 most_in_a_step;      /* bytes of output */
+	u32 most_in_a_step; /* bytes of output */
 } fake_shell;
 
 /* Everything as after power-on, VMs web1 and web2 stopped; `startup` is the startup file's text, NULL: none. */
@@ -44,6 +44,6 @@ void fake_shell_run(u32 ms);
 const char *fake_output(void);
 /* fake_send, fake_shell_run, fake_output: a command and its answer. */
 const char *fake_command(const char *line);
-void fake_print(u32 vm, const char *text);     /* the guest writes to its console */
+void fake_print(u32 vm, const char *text); /* the guest writes to its console */
 void fake_print_bytes(u32 vm, const void *bytes, u32 count);
 void fake_log(const char *line);

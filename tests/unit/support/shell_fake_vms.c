@@ -74,12 +74,16 @@ const struct config_vm *vm_config(const struct vm *vm)
 
 void vm_info(struct vm *vm, struct vm_info *info)
 {
-	*info = (struct vm_info){ .config = &vm->config, .state = vm->state, .vcpus = vm->config.vcpus,
-				  .console_bytes = vm->output_end, .console_lost = vm_console_begin(vm) };
+	*info = (struct vm_info){ .config = &vm->config,
+				  .state = vm->state,
+				  .vcpus = vm->config.vcpus,
+				  .console_bytes = vm->output_end,
+				  .console_lost = vm_console_begin(vm) };
 	format(info->why, sizeof(info->why), "%s", vm->why ? vm->why : "");
 	info->memory = (struct mm_usage){ .max = vm->config.memory_max_bytes >> PAGE_SHIFT,
 					  .min = vm->config.memory_min_bytes >> PAGE_SHIFT,
-					  .shares = vm->config.memory_shares, .active_permille = 125 };
+					  .shares = vm->config.memory_shares,
+					  .active_permille = 125 };
 	info->memory.empty = info->memory.max;
 	if (vm->state != VM_RUNNING)
 		return;
