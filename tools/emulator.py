@@ -29,6 +29,23 @@ class EmulatorError(Exception):
     """One line for the user."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """Where the image is plugged in. Bochs: a line of its configuration ("": it cannot) and the PCI slot that it needs; QEMU: machine, device."""
+    bochs: str
+    bochs_slot: str
+    qemu_machine: str
+    qemu: str
+
+
+DISKS = {
+    "ide": Disk('ata0-master: type=disk, mode=flat, path="{image}"', "", "pc", "ide-hd,drive=disk,bus=ide.0"),
+    "usb": Disk('usb_ehci: enabled=1, port1="disk:{image}"', ", slot1=usb_ehci", "q35", "qemu-xhci -device usb-storage,drive=disk"),
+    "ahci": Disk("", "", "q35", "ide-hd,drive=disk,bus=ide.0"),
+    "nvme": Disk("", "", "q35", "nvme,drive=disk,serial=aerostat"),
+}
+
+
 @dataclasses.dataclass
 class Options:
     image: str
@@ -37,7 +54,8 @@ class Options:
     cpus: int = 1
     memory: int = 2048  # MiB
     serial: str = "stdio"  # stdio (a socket that connect() opens), tcp:PORT, file:PATH
-    usb: bool = False
+    disk: str = ""  # of DISKS; "": the emulator's usual one
+    acpi: bool = True  # QEMU; Bochs has none
     log: str = ""
     com: int = 1  # QEMU: which serial port is that one
     acpi_tables: tuple = ()  # QEMU: files of tables that firmware has besides its own
@@ -69,12 +87,19 @@ def serial_place(options):
     raise EmulatorError(f"--serial {options.serial}: not stdio, tcp:PORT or file:PATH")
 
 
+def disk_of(options, usual):
+    name = options.disk or usual
+    if name not in DISKS:
+        raise EmulatorError(f"--disk {name}: not one of {', '.join(DISKS)}")
+    return DISKS[name]
+
+
 def bochs_command(options, folder, image, serial, log):
     kind, place = serial
     com1 = f"mode=socket-server, dev=127.0.0.1:{place}" if kind == "tcp" else f'mode=file, dev="{place}"'
-    usb = ", slot1=usb_ehci" if options.usb else ""
-    disk = (f'usb_ehci: enabled=1, port1="disk:{image}"' if options.usb else
-            f'ata0-master: type=disk, mode=flat, path="{image}"')
+    disk = disk_of(options, "ide")
+    if not disk.bochs:
+        raise EmulatorError(f"--disk {options.disk}: Bochs has ide and usb")
     lines = [
         'display_library: rfb, options="timeout=0"',
         f"romimage: file={BOCHS_FIRMWARE}",
@@ -82,9 +107,9 @@ def bochs_command(options, folder, image, serial, log):
         f"memory: guest={options.memory}, host={min(options.memory, BOCHS_HOST_MIB)}",
         f"cpu: model={options.cpu or 'corei7_skylake_x'}, count={options.cpus}, ips=50000000, reset_on_triple_fault=0",
         "clock: sync=none, time0=1700000000",
-        f"pci: enabled=1, chipset=i440fx{usb}",
+        f"pci: enabled=1, chipset=i440fx{disk.bochs_slot}",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
-        disk,
+        disk.bochs.format(image=image),
         "boot: disk",
         f"com1: enabled=1, {com1}",
         "port_e9_hack: enabled=1",
@@ -103,12 +128,13 @@ def qemu_command(options, folder, image, serial, log):
     kind, place = serial
     shutil.copy(QEMU_VARIABLES, folder / "variables.fd")
     accel, cpu = ("kvm", "host,+vmx") if nested_kvm() else ("tcg,thread=multi", "max")
-    disk = "qemu-xhci -device usb-storage,drive=disk" if options.usb else "ide-hd,drive=disk,bus=ide.0"
+    disk = disk_of(options, "ahci")
+    machine = disk.qemu_machine + ("" if options.acpi else ",acpi=off")
     port = f"tcp:127.0.0.1:{place},server=on,wait=on" if kind == "tcp" else f"file:{place}"
-    return [QEMU, "-machine", "q35", "-accel", accel, "-cpu", options.cpu or cpu, "-smp", str(options.cpus),
+    return [QEMU, "-machine", machine, "-accel", accel, "-cpu", options.cpu or cpu, "-smp", str(options.cpus),
             "-m", str(options.memory), "-drive", f"if=pflash,format=raw,readonly=on,file={QEMU_FIRMWARE}",
             "-drive", f"if=pflash,format=raw,file={folder / 'variables.fd'}",
-            "-drive", f"if=none,id=disk,format=raw,file={image}", "-device", *disk.split(),
+            "-drive", f"if=none,id=disk,format=raw,file={image}", "-device", *disk.qemu.split(),
             "-display", "none", "-monitor", f"unix:{folder / 'monitor'},server=on,wait=off", "-nic", "none",
             *["-serial", "null"] * (options.com - 1), "-serial", port,
             *[argument for table in options.acpi_tables for argument in ("-acpitable", f"file={table}")],
@@ -209,13 +235,16 @@ def add_arguments(parser, serial_default="stdio"):
     parser.add_argument("--emulator", default="", choices=["", "bochs", "qemu"],
                         help="default: qemu where it can nest VT-x, else bochs")
     parser.add_argument("--serial", default=serial_default, help="stdio, tcp:PORT or file:PATH")
-    parser.add_argument("--usb", action="store_true", help="boot from a USB disk")
+    parser.add_argument("--disk", default="", choices=["", *DISKS], help="where the image is plugged in; Bochs has ide (default) and usb, "
+                        "QEMU all (default: ahci); usb is EHCI in Bochs, xHCI in QEMU")
+    parser.add_argument("--no-acpi", action="store_true", help="QEMU without ACPI tables; Bochs has none")
     parser.add_argument("--emulator-log", default="", metavar="FILE", help="keep the emulator's own log there")
 
 
 def options_of(arguments):
     return Options(image=arguments.image, emulator=arguments.emulator, cpu=arguments.cpu, cpus=arguments.cpus,
-                   memory=arguments.memory, serial=arguments.serial, usb=arguments.usb, log=arguments.emulator_log)
+                   memory=arguments.memory, serial=arguments.serial, disk=arguments.disk, acpi=not arguments.no_acpi,
+                   log=arguments.emulator_log)
 
 
 def exit_on_signals():
