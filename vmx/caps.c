@@ -40,9 +40,9 @@ static const struct {
 	u32 plain, exact; /* capability MSR, and the one without "default 1" bits (SDM vol. 3D, A.2) */
 	const char *hint;
 } groups[CONTROL_GROUPS] = {
-	[CONTROL_PIN] = { MSR_VMX_PIN, MSR_VMX_TRUE_PIN, "use a newer processor" },
 	[CONTROL_CPU] = { MSR_VMX_CPU, MSR_VMX_TRUE_CPU, "use a processor of 2010 (Westmere) or newer" },
 	[CONTROL_CPU2] = { MSR_VMX_CPU2, MSR_VMX_CPU2, "use a processor of 2010 (Westmere) or newer" },
+	[CONTROL_PIN] = { MSR_VMX_PIN, MSR_VMX_TRUE_PIN, "use a newer processor" },
 	[CONTROL_EXIT] = { MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, "use a newer processor" },
 	[CONTROL_ENTRY] = { MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, "use a newer processor" },
 };

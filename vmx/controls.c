@@ -13,7 +13,7 @@ struct control {
 
 static const struct control controls[] = {
 #define CONTROL(group_, name_, bit_, wish_, why_) \
-	{ .group = CONTROL_##group_, .mask = 1U << (bit_), .wish = wish_, .name = #group_ "_" #name_, .why = why_ },
+	{ .group = CONTROL_##group_, .mask = 1U << (bit_), .wish = wish_, .name = #name_, .why = why_ },
 #include "vmx/controls.def"
 #undef CONTROL
 };

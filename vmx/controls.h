@@ -3,7 +3,8 @@
 #pragma once
 #include "kernel/lib/types.h"
 
-enum control_group { CONTROL_PIN, CONTROL_CPU, CONTROL_CPU2, CONTROL_EXIT, CONTROL_ENTRY, CONTROL_GROUPS };
+/* In the order in which they are asked for: an old processor is told the feature that made the new ones, not a detail. */
+enum control_group { CONTROL_CPU, CONTROL_CPU2, CONTROL_PIN, CONTROL_EXIT, CONTROL_ENTRY, CONTROL_GROUPS };
 
 /* PIN_NMI, CPU_HLT, CPU2_EPT, …: masks. */
 enum {
@@ -14,6 +15,6 @@ enum {
 
 /*
  * The value for a group, from its capability MSR (low half: bits that must be 1; high half: bits that may be 1).  NULL, or the name
- * of the first control that cannot be as controls.def needs it.
+ * (EPT, HLT, …) of the first control that cannot be as controls.def needs it.
  */
 const char *controls_compute(enum control_group group, u64 capability, u32 *value);
