@@ -38,21 +38,32 @@ $(B)/guests/%.elf: $(B)/guest/%.elf64
 ## make guests       the tiny guests of tests/guests, to build/guests/*.elf
 guests: $(GUESTS)
 
+# ---- programs that play firmware ----
+# As the loader is built (boot/boot.mk), and with GNU-EFI's library.
+$(B)/efi/%.efi: tests/efi/%.c boot/boot.mk tests/tests.mk
+	@mkdir -p $(@D)
+	@echo "  EFI     $@"
+	@$(CC) $(BOOT_CFLAGS) -c $< -o $(@:.efi=.o)
+	@ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
+		$(EFI_LIB)/crt0-efi-x86_64.o $(@:.efi=.o) $(EFI_LIB)/libefi.a $(EFI_LIB)/libgnuefi.a -o $(@:.efi=.so)
+	@objcopy $(BOOT_SECTIONS) --target efi-app-x86_64 --subsystem=10 $(@:.efi=.so) $@
+
 # ---- everything ----
 # One job for each emulator test module, the longest first: two jobs run side by side.
 PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
+EMU_PARTS := $(B)/tiny.img $(B)/efi/locked.efi
 EMU_LONG := $(addprefix tests/emu/,test_debian.py test_tiny.py)
 EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 
 ## make test         every test, at most 15 minutes on two cores
 test: packages
-	@$(MAKE) --no-print-directory -j2 all $(B)/tiny.img unit-programs
+	@$(MAKE) --no-print-directory -j2 all $(EMU_PARTS) unit-programs
 	@tools/run-tests $(EMU_TESTS:%="$(PYTEST) %") "$(MAKE) -s unit" $(CHECKS:%="$(MAKE) -s %")
 
 ## make emu          the emulator tests alone; make emu-NAME one module, tests/emu/test_NAME.py
-emu: $(B)/aerostat.img $(B)/tiny.img
+emu: $(B)/aerostat.img $(EMU_PARTS)
 	@tools/run-tests $(EMU_TESTS:%="$(PYTEST) %")
-emu-%: $(B)/aerostat.img $(B)/tiny.img
+emu-%: $(B)/aerostat.img $(EMU_PARTS)
 	@$(PYTEST) tests/emu/test_$*.py
 
 ## make bench        the figures of a release build: build/bench/NAME.json and a table each

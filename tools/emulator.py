@@ -21,7 +21,7 @@ BOCHS_HOST_MIB = 2048  # above that Bochs keeps the guest's memory in a file
 QEMU = "/usr/bin/qemu-system-x86_64"
 QEMU_FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 QEMU_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 90  # above 2 GiB Bochs is long in laying out memory
 PR_SET_PDEATHSIG = 1
 
 
