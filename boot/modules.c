@@ -46,6 +46,7 @@ static void load_vm(const struct config_vm *vm)
 		load(vm->name, vm->modules[i]);
 }
 
+/* What is wrong with the configuration says the kernel, which reads it again. */
 void modules_load(void)
 {
 	struct config *config = scratch_take(sizeof(*config));
@@ -53,8 +54,6 @@ void modules_load(void)
 
 	load(NULL, CONFIG_PATH);
 	config_parse(config, CONFIG_PATH, text->base ? (const char *)text->base : "", text->bytes);
-	for (u32 i = 0; i < min_u64(config->error_count, CONFIG_MAX_ERRORS); i++)
-		say("%s", config->errors[i]);
 	load("startup", config->host.startup);
 	for (u32 i = 0; i < config->vm_count; i++)
 		load_vm(&config->vms[i]);

@@ -65,6 +65,14 @@ err_t load_add(const struct load_input *input, struct load_plan *plan, u64 to, c
 	return OK;
 }
 
+err_t load_check_entry(const struct load_input *input, const struct load_plan *plan, u64 entry, char *why)
+{
+	for (u32 i = 0; i < plan->segment_count; i++)
+		if (overlaps(&plan->segments[i], entry, 1))
+			return OK;
+	return load_fail(why, E_CORRUPT, "%s: damaged: its entry 0x%llx is not in what it loads", input->kernel_name, entry);
+}
+
 void *load_blob(struct load_plan *plan, u64 size)
 {
 	u64 rounded = (size + 15) & ~15ULL;

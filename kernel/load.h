@@ -13,7 +13,7 @@ enum {
 	LOAD_MAX_SEGMENTS = 32,
 	LOAD_BLOB_BYTES = 44 * 1024, /* structures that the loader makes itself: boot parameters, page tables, strings */
 	LOAD_MAX_REGIONS = 8,
-	LOAD_WHY_BYTES = 160,
+	LOAD_WHY_BYTES = 240, /* the longest path and the longest reason */
 };
 
 struct load_file {
@@ -62,6 +62,8 @@ u32 load_memory_map(const struct load_input *input, struct load_region regions[L
 /* Add a segment; its target must lie in memory and overlap no other. */
 err_t load_add(const struct load_input *input, struct load_plan *plan, u64 to, const void *from, u64 size, const char *what,
 	       char *why);
+/* E_CORRUPT unless a segment holds the address where the guest is to start. */
+err_t load_check_entry(const struct load_input *input, const struct load_plan *plan, u64 entry, char *why);
 /* Zeroed room in the blob, aligned to 16; NULL when it is used up. */
 void *load_blob(struct load_plan *plan, u64 size);
 /* The highest page-aligned address at which `size` bytes fit below `limit` and above `floor`, clear of all segments; 0: none. */

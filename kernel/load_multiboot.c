@@ -159,6 +159,8 @@ err_t load_multiboot(const struct load_input *input, struct load_plan *plan, cha
 	struct load_elf image = { 0 };
 	err_t error = load_image(input, plan, &image, why);
 
+	if (!error)
+		error = load_check_entry(input, plan, image.entry, why);
 	if (error)
 		return error;
 	if (length >= sizeof(page->cmdline))
@@ -171,8 +173,6 @@ err_t load_multiboot(const struct load_input *input, struct load_plan *plan, cha
 		error = load_add(input, plan, PC_ACPI_BASE, input->acpi.bytes, input->acpi.size, "ACPI tables", why);
 	if (!error)
 		error = add_modules(input, plan, image.end, page, why);
-	if (image.entry > UINT32_MAX)
-		return load_fail(why, E_INVALID, "%s: its entry 0x%llx is above 4 GiB", input->kernel_name, image.entry);
 	plan->start = (struct vcpu_start){ .mode = VCPU_PROTECTED32, .rip = image.entry, .rax = BOOT_MAGIC, .rbx = INFO_AT };
 	return error;
 }

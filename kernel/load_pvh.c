@@ -76,6 +76,9 @@ err_t load_pvh(const struct load_input *input, struct load_plan *plan, char *why
 	if (!elf.pvh_entry)
 		return load_fail(why, E_UNSUPPORTED, "%s: an ELF without a PVH entry note or a multiboot header",
 				 input->kernel_name);
+	error = load_check_entry(input, plan, elf.pvh_entry, why);
+	if (error)
+		return error;
 	if (length >= sizeof(page->cmdline))
 		return load_fail(why, E_RANGE, "%s: the command line has %zu bytes, at most %zu are valid", input->kernel_name,
 				 length, sizeof(page->cmdline) - 1);

@@ -136,17 +136,20 @@ static void start_vmx(void)
 	log_line("vmx: on, on %u CPUs", cpu_count);
 }
 
+/* A file that is not there is an error of the configuration's line that names it. */
 static void start_files(void)
 {
 	for (u32 i = 0; i < bootinfo.module_count; i++) {
 		const struct boot_module *file = &bootinfo.modules[i];
-		const char *trouble = module_trouble(file);
 
-		if (trouble)
-			log_line("file: %s %s", file->path, trouble);
-		else
+		if (!module_trouble(file))
 			log_line("file: %s, %llu bytes, xxh64 %016llx", file->path, file->bytes, file->xxh64);
 	}
+}
+
+static const char *file_trouble(const char *path)
+{
+	return module_trouble(module_find(path));
 }
 
 static void start_config(void)
@@ -156,9 +159,12 @@ static void start_config(void)
 
 	if (trouble)
 		log_line("config: aerostat.conf %s", trouble);
-	config_parse(&config, file ? file->path : "", trouble ? "" : (const char *)module_bytes(file), trouble ? 0 : file->bytes);
+	config_parse_with_files(&config, file ? file->path : "", trouble ? "" : (const char *)module_bytes(file),
+				trouble ? 0 : file->bytes, file_trouble);
 	for (u32 i = 0; i < config.error_count && i < CONFIG_MAX_ERRORS; i++)
 		log_line("config: %s", config.errors[i]);
+	if (config.error_count > CONFIG_MAX_ERRORS)
+		log_line("config: %u more errors; they are shown when these are mended", config.error_count - CONFIG_MAX_ERRORS);
 	log_line("config: %u VMs, %u errors", config.vm_count, config.error_count);
 }
 

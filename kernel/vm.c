@@ -244,7 +244,7 @@ static err_t admit(struct vm *vm, char *why, size_t bytes)
 	if (error) {
 		frames_free(vm->space, sizeof(*vm->space) + mm_vm_bytes());
 		vm->space = NULL;
-		return refuse(why, bytes, error, "%s: %s", vm, detail);
+		return refuse(why, bytes, error, "%s: memory.max: %s", vm, detail);
 	}
 	return OK;
 }
@@ -253,8 +253,8 @@ err_t vm_start(struct vm *vm, char *why, size_t bytes)
 {
 	if (vm->phase != PHASE_NONE)
 		return refuse(why, bytes, E_STATE, "%s is %s already", vm, vm_state_text(vm->state));
-	if (!vm->config.valid)
-		return refuse(why, bytes, E_INVALID, "%s: its configuration has an error (see log)", vm, NULL);
+	if (vm->config.error)
+		return refuse(why, bytes, E_INVALID, "%s: %s", vm, vm->config.error);
 	if (vmx_is_missing)
 		return refuse(why, bytes, E_UNSUPPORTED, "%s cannot start: %s", vm, vmx_is_missing);
 	err_t error = check_files(vm, why, bytes);
@@ -395,19 +395,29 @@ static struct vm *create(const struct config_vm *config, u32 id)
 	return vm;
 }
 
+/* Nobody waits for an answer: what keeps a VM from starting is in the log (an error of the configuration is there already) and stays with
+ * the VM. */
+static void autostart(const struct config *config, struct vm *vm)
+{
+	if (vm->config.error)
+		format(vm->why, sizeof(vm->why), "%s", vm->config.error);
+	else if (vm->config.autostart && vm_start(vm, vm->why, sizeof(vm->why)))
+		log_line("vm: %s:%u: %s", config->file, vm->config.line, vm->why);
+	if (vm->why[0])
+		vm_set_state(vm, VM_FAILED);
+}
+
 void vm_create_all(const struct config *config, const char *vmx_missing)
 {
 	vmx_is_missing = vmx_missing;
 	for (u32 i = 0; i < config->vm_count; i++) {
 		struct vm *vm = create(&config->vms[i], i + 1);
-		char why[VM_WHY_BYTES];
 
 		if (!vm) {
 			log_line("vm: no memory for %s and what follows it", config->vms[i].name);
 			return;
 		}
 		vms[vm_count++] = vm;
-		if (vm->config.autostart && vm->config.valid && vm_start(vm, why, sizeof(why)))
-			log_line("vm: %s", why);
+		autostart(config, vm);
 	}
 }

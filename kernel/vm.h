@@ -10,6 +10,8 @@
 #include "mm/mm.h"
 #include "vmx/vmx.h"
 
+enum { VM_WHY_BYTES = 340 }; /* an error of the configuration with the VM's name before it */
+
 enum vm_state { VM_STOPPED, VM_STARTING, VM_RUNNING, VM_PAUSED, VM_STOPPING, VM_FAILED };
 
 struct vm;
@@ -25,7 +27,7 @@ const struct config_vm *vm_config(const struct vm *vm);
 struct vm_info {
 	const struct config_vm *config;
 	enum vm_state state;
-	char why[240]; /* of a failed or stopped VM: how it ended */
+	char why[VM_WHY_BYTES]; /* of a failed or stopped VM: how it ended, or why it never began */
 	struct mm_usage memory;
 	u64 uptime_ns; /* of the VM's clock */
 	u32 vcpus;
@@ -38,7 +40,7 @@ struct vm_info {
 };
 void vm_info(struct vm *vm, struct vm_info *info);
 
-/* Requests. Errors in `why`, one line ("web1 is running already"). */
+/* Requests. Errors in `why` (VM_WHY_BYTES), one line ("web1 is running already"). */
 err_t vm_start(struct vm *vm, char *why, size_t why_bytes);
 err_t vm_stop(struct vm *vm, char *why, size_t why_bytes); /* presses the ACPI button; state stopping until it is off */
 err_t vm_stop_give_up(struct vm *vm);                      /* time is over: running again */
@@ -66,5 +68,5 @@ u32 vm_console_type(struct vm *vm, const u8 *from, u32 bytes); /* returns how ma
 /* Called (from any CPU) when a guest has written while someone listens: set by the shell. */
 extern void (*vm_console_listener)(struct vm *vm);
 
-/* Start list (kernel/main.c): makes the VMs of the configuration; autostart ones start. */
+/* Start list (kernel/main.c): makes the VMs of the configuration; autostart ones start.  Who cannot is failed from the beginning. */
 void vm_create_all(const struct config *config, const char *vmx_missing);

@@ -12,7 +12,7 @@
 #include "kernel/sched.h"
 #include "kernel/vm.h"
 
-enum { VM_WHY_BYTES = 240, VM_CONSOLE_BYTES = 64 * 1024, VM_INPUT_BYTES = 4096 };
+enum { VM_CONSOLE_BYTES = 64 * 1024, VM_INPUT_BYTES = 4096 };
 
 /* Why vCPUs must stay out of the guest; several may hold at once. */
 enum vm_hold { HOLD_PAUSE = 1, HOLD_END = 2 };

@@ -17,22 +17,26 @@ struct reader {
 	 * been there. */
 	const struct config_keys *keys;
 	void *base;
-	bool *valid; /* of the section, NULL: it has none */
+	const char **error; /* of the section, NULL: it has none */
 	u64 seen, seen_host;
-	bool skip; /* keys up to the next section belong to nothing */
+	bool skip;                                /* keys up to the next section belong to nothing */
+	const char *(*trouble)(const char *path); /* NULL: nobody knows of files */
 };
 
 static void complain(struct reader *reader, const char *text, ...) PRINTF(2, 3);
 static void complain(struct reader *reader, const char *text, ...)
 {
+	static const char not_kept[] = "its configuration has an error, one of so many that it was not kept";
 	struct config *config = reader->config;
+	u32 number = config->error_count++;
+	bool is_kept = number < CONFIG_MAX_ERRORS;
 	va_list arguments;
 
-	if (reader->valid)
-		*reader->valid = false;
-	if (config->error_count++ >= CONFIG_MAX_ERRORS)
+	if (reader->error && !*reader->error)
+		*reader->error = is_kept ? config->errors[number] : not_kept;
+	if (!is_kept)
 		return;
-	char *to = config->errors[config->error_count - 1];
+	char *to = config->errors[number];
 	u32 used = format(to, CONFIG_ERROR_BYTES, "%.60s:%u: ", reader->file, reader->line);
 
 	va_start(arguments, text);
@@ -43,38 +47,36 @@ static void complain(struct reader *reader, const char *text, ...)
 
 /* ---- sections ---- */
 
-static void *begin_vm(struct config *config, const char *name, u32 line, bool **valid)
+static void *begin_vm(struct config *config, const char *name, u32 line, const char ***error)
 {
 	struct config_vm *vm = &config->vms[config->vm_count++];
 
-	*vm = (struct config_vm){
-		.vcpus = 1, .memory_shares = SHARES_NORMAL, .balloon = BALLOON_ALL, .line = line, .valid = true
-	};
+	*vm = (struct config_vm){ .vcpus = 1, .memory_shares = SHARES_NORMAL, .balloon = BALLOON_ALL, .line = line };
 	memcpy(vm->name, name, strlen(name) + 1);
 	memcpy(vm->share_group, "none", NONE_BYTES);
 	memcpy(vm->pool, "none", NONE_BYTES);
-	*valid = &vm->valid;
+	*error = &vm->error;
 	return vm;
 }
 
-static void *begin_pool(struct config *config, const char *name, u32 line, bool **valid)
+static void *begin_pool(struct config *config, const char *name, u32 line, const char ***error)
 {
 	struct config_pool *pool = &config->pools[config->pool_count++];
 
-	*pool = (struct config_pool){ .shares = SHARES_NORMAL, .line = line, .valid = true };
+	*pool = (struct config_pool){ .shares = SHARES_NORMAL, .line = line };
 	memcpy(pool->name, name, strlen(name) + 1);
 	memcpy(pool->parent, "none", NONE_BYTES);
-	*valid = &pool->valid;
+	*error = &pool->error;
 	return pool;
 }
 
-static void *begin_group(struct config *config, const char *name, u32 line, bool **valid)
+static void *begin_group(struct config *config, const char *name, u32 line, const char ***error)
 {
 	struct config_group *group = &config->groups[config->group_count++];
 
-	*group = (struct config_group){ .mode = GROUP_FAST, .line = line, .valid = true };
+	*group = (struct config_group){ .mode = GROUP_FAST, .line = line };
 	memcpy(group->name, name, strlen(name) + 1);
-	*valid = &group->valid;
+	*error = &group->error;
 	return group;
 }
 
@@ -83,7 +85,7 @@ enum { KIND_VM, KIND_POOL, KIND_GROUP };
 static const struct kind {
 	const char *word;
 	const struct config_keys *keys;
-	void *(*begin)(struct config *config, const char *name, u32 line, bool **valid);
+	void *(*begin)(struct config *config, const char *name, u32 line, const char ***error);
 	u32 most;
 	size_t first, bytes, count, line; /* offsets: in the config, and in an element (whose name is its first field) */
 	bool none_is_taken;
@@ -133,7 +135,7 @@ static void begin_named(struct reader *reader, const struct kind *kind, const ch
 	} else if (count_of(kind, config) == kind->most) {
 		complain(reader, "[%s %s]: valid are at most %u of them; this one is left out", kind->word, name, kind->most);
 	} else {
-		reader->base = kind->begin(config, name, reader->line, &reader->valid);
+		reader->base = kind->begin(config, name, reader->line, &reader->error);
 		reader->keys = kind->keys;
 		reader->seen = 0;
 		reader->skip = false;
@@ -158,7 +160,7 @@ static void end_section(struct reader *reader)
 	if (reader->keys == &config_host_keys)
 		reader->seen_host = reader->seen;
 	reader->keys = NULL;
-	reader->valid = NULL;
+	reader->error = NULL;
 	reader->skip = true;
 }
 
@@ -191,6 +193,14 @@ static void begin_section(struct reader *reader, char *text)
 
 /* ---- lines ---- */
 
+static void check_file(struct reader *reader, const char *key, const char *path)
+{
+	const char *trouble = reader->trouble && *path && config_is_path(reader->keys, key) ? reader->trouble(path) : NULL;
+
+	if (trouble)
+		complain(reader, "%s = %s: this file %s; valid is one that is there", key, path, trouble);
+}
+
 static void read_key(struct reader *reader, char *text)
 {
 	char error[CONFIG_ERROR_BYTES];
@@ -210,8 +220,12 @@ static void read_key(struct reader *reader, char *text)
 		return;
 	}
 	*equals = 0;
-	if (config_set_key(reader->keys, reader->base, trim(text), trim(equals + 1), &reader->seen, error))
+	const char *key = trim(text), *value = trim(equals + 1);
+
+	if (config_set_key(reader->keys, reader->base, key, value, &reader->seen, error))
 		complain(reader, "%s", error);
+	else
+		check_file(reader, key, value);
 }
 
 /* The first character that no text has; `bytes` if there is none.  What is above 0x7f may be UTF-8. */
@@ -265,15 +279,15 @@ static void read_line(struct reader *reader, const char *from, size_t bytes)
 /* Not for a VM that has had its say: what seems to be missing may be what was wrong. */
 static void finish_vm(struct reader *reader, struct config_vm *vm)
 {
-	reader->valid = &vm->valid;
+	reader->error = &vm->error;
 	reader->line = vm->line;
-	if (vm->valid && !vm->kernel[0])
+	if (!vm->error && !vm->kernel[0])
 		complain(reader, "[vm %s]: kernel is missing; valid is the path of a bzImage, PVH or multiboot file", vm->name);
-	if (vm->valid && !vm->memory_max_bytes)
+	if (!vm->error && !vm->memory_max_bytes)
 		complain(reader, "[vm %s]: memory.max is missing; valid is a size, such as 256M", vm->name);
 	if (!vm->memory_min_bytes)
 		vm->memory_min_bytes = vm->memory_max_bytes;
-	if (vm->valid && vm->memory_min_bytes > vm->memory_max_bytes)
+	if (!vm->error && vm->memory_min_bytes > vm->memory_max_bytes)
 		complain(reader, "[vm %s]: memory.min is above memory.max; valid is at most %llu KiB", vm->name,
 			 vm->memory_max_bytes >> 10);
 	if (strcmp(vm->pool, "none") != 0 && !find(&kinds[KIND_POOL], reader->config, vm->pool))
@@ -300,7 +314,7 @@ static void finish_pool(struct reader *reader, struct config_pool *pool)
 	enum { UNLIMITED_GIB = 16 };
 	const char *problem = NULL;
 
-	reader->valid = &pool->valid;
+	reader->error = &pool->error;
 	reader->line = pool->line;
 	if (pool->max_bytes && pool->min_bytes > pool->max_bytes)
 		complain(reader, "[pool %s]: min is above max; valid is at most %llu KiB", pool->name, pool->max_bytes >> 10);
@@ -331,11 +345,13 @@ static size_t skip_mark(const char *text, size_t bytes)
 	return bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
-void config_parse(struct config *config, const char *file, const char *text, size_t bytes)
+void config_parse_with_files(struct config *config, const char *file, const char *text, size_t bytes,
+			     const char *(*trouble)(const char *path))
 {
-	struct reader reader = { .config = config, .file = file };
+	struct reader reader = { .config = config, .file = file, .trouble = trouble };
 
 	memset(config, 0, sizeof(*config));
+	config->file = file;
 	config->host = (struct config_host){ .tax_percent = DEFAULT_TAX, .swap = "none", .mitigations = true, .smt = true };
 	for (size_t at = skip_mark(text, bytes); at < bytes;) {
 		size_t end = at;
@@ -352,4 +368,9 @@ void config_parse(struct config *config, const char *file, const char *text, siz
 		at = end + 1;
 	}
 	finish(&reader);
+}
+
+void config_parse(struct config *config, const char *file, const char *text, size_t bytes)
+{
+	config_parse_with_files(config, file, text, bytes, NULL);
 }

@@ -54,8 +54,8 @@ struct config_vm {
 	enum config_identity identity;
 	u64 tsc_khz; /* 0: calibrated */
 	bool autostart;
-	u32 line;   /* of its section */
-	bool valid; /* false: an error was reported for it and it must not start */
+	u32 line;          /* of its section */
+	const char *error; /* NULL, or the first complaint about it (of `errors`): it must not start */
 };
 
 /* A resource pool: as a whole its VMs and pools count like one VM of these numbers. */
@@ -66,14 +66,14 @@ struct config_pool {
 	u32 shares;                     /* resolved as a VM's; without max as one of 16 GiB */
 	char parent[CONFIG_NAME_BYTES]; /* "none": at the top */
 	u32 line;
-	bool valid; /* false: treat it as if it had its defaults */
+	const char *error; /* or NULL; with an error: treat it as if it had its defaults */
 };
 
 struct config_group {
 	char name[CONFIG_NAME_BYTES];
 	enum config_group_mode mode;
 	u32 line;
-	bool valid; /* false: its VMs must not share: what its owner wanted is unknown */
+	const char *error; /* or NULL; with an error its VMs must not share: what its owner wanted is unknown */
 };
 
 struct config_host {
@@ -86,6 +86,7 @@ struct config_host {
 };
 
 struct config {
+	const char *file; /* as config_parse was told */
 	struct config_host host;
 	struct config_vm vms[CONFIG_MAX_VMS];
 	struct config_pool pools[CONFIG_MAX_POOLS];
@@ -97,6 +98,9 @@ struct config {
 
 /* Parse `bytes` of text; `file` is used in messages.  Always yields a usable config: what was wrong is in errors. */
 void config_parse(struct config *config, const char *file, const char *text, size_t bytes);
+/* The same where files can be asked for: `trouble` says of a path NULL, or what is wrong ("is not on the boot volume"). */
+void config_parse_with_files(struct config *config, const char *file, const char *text, size_t bytes,
+			     const char *(*trouble)(const char *path));
 
 /*
  * Set one key of a VM from its text ("memory.min", "64M"): the configuration's and `vm set`'s one table of keys.  Looks

@@ -95,6 +95,12 @@ static const char *set_text(struct target to, const char *text)
 	return NULL;
 }
 
+/* Of a file on the boot volume; empty: none. */
+static const char *set_path(struct target to, const char *text)
+{
+	return set_text(to, text);
+}
+
 static const char *set_name(struct target to, const char *text)
 {
 	if (!config_is_name(text))
@@ -263,16 +269,16 @@ static const struct config_key host_keys[] = {
 	KEY("overcommit", set_overcommit, config_host, overcommit_unsafe),
 	KEY("mitigations", set_flag, config_host, mitigations),
 	KEY("smt", set_flag, config_host, smt),
-	KEY("startup", set_text, config_host, startup),
+	KEY("startup", set_path, config_host, startup),
 };
 
 static const struct config_key vm_keys[] = {
-	KEY("kernel", set_text, config_vm, kernel),
-	KEY("initrd", set_text, config_vm, initrd),
-	KEY("module0", set_text, config_vm, modules[0]),
-	KEY("module1", set_text, config_vm, modules[1]),
-	KEY("module2", set_text, config_vm, modules[2]),
-	KEY("module3", set_text, config_vm, modules[3]),
+	KEY("kernel", set_path, config_vm, kernel),
+	KEY("initrd", set_path, config_vm, initrd),
+	KEY("module0", set_path, config_vm, modules[0]),
+	KEY("module1", set_path, config_vm, modules[1]),
+	KEY("module2", set_path, config_vm, modules[2]),
+	KEY("module3", set_path, config_vm, modules[3]),
 	KEY("cmdline", set_text, config_vm, cmdline),
 	KEY("memory.max", set_pages, config_vm, memory_max_bytes),
 	KEY("memory.min", set_pages, config_vm, memory_min_bytes),
@@ -301,6 +307,14 @@ const struct config_keys config_host_keys = KEYS(host_keys);
 const struct config_keys config_vm_keys = KEYS(vm_keys);
 const struct config_keys config_pool_keys = KEYS(pool_keys);
 const struct config_keys config_group_keys = KEYS(group_keys);
+
+bool config_is_path(const struct config_keys *keys, const char *name)
+{
+	for (u32 i = 0; i < keys->count; i++)
+		if (keys->keys[i].parse == set_path && strcmp(keys->keys[i].name, name) == 0)
+			return true;
+	return false;
+}
 
 static void say_unknown(const struct config_keys *keys, const char *name, char error[CONFIG_ERROR_BYTES])
 {

@@ -16,6 +16,7 @@ extern const struct config_keys config_host_keys, config_vm_keys, config_pool_ke
 err_t config_set_key(const struct config_keys *keys, void *base, const char *name, const char *value, u64 *seen,
 		     char error[CONFIG_ERROR_BYTES]);
 
+bool config_is_path(const struct config_keys *keys, const char *name);
 bool config_is_name(const char *text);
 /* What is not plain ASCII becomes '?': messages go to a console. */
 void config_make_plain(char *text);

@@ -4,7 +4,7 @@
 #include "kernel/lib/check.h"
 #include "kernel/shell/cmd.h"
 
-enum { ASKED_SECONDS = 10, KILLED_SECONDS = 10, WHY_BYTES = 240, SLEEP_MOST_SECONDS = 86400 };
+enum { ASKED_SECONDS = 10, KILLED_SECONDS = 10, SLEEP_MOST_SECONDS = 86400 };
 
 enum cmd_result cmd_poweroff(struct cmd *cmd);
 enum cmd_result cmd_reboot(struct cmd *cmd);
@@ -31,7 +31,7 @@ static bool any_is_there(void)
 /* One VM a step. A paused guest cannot hear the button; in one that still starts nobody could. */
 static bool ask(struct cmd *cmd)
 {
-	char why[WHY_BYTES];
+	char why[VM_WHY_BYTES];
 
 	if (cmd->cursor == vm_count) {
 		cmd->cursor = 0;
@@ -55,7 +55,7 @@ static bool wait_for_all(struct cmd *cmd)
 
 static bool kill_next(struct cmd *cmd)
 {
-	char why[WHY_BYTES];
+	char why[VM_WHY_BYTES];
 
 	if (cmd->cursor == 0)
 		out_array(cmd->out, "killed");

@@ -5,7 +5,7 @@
 #include "kernel/shell/cmd.h"
 #include <string.h>
 
-enum { STOP_SECONDS = 30, STOP_MOST_SECONDS = 86400, WHY_BYTES = 240, SETTINGS_MAX = 20 };
+enum { STOP_SECONDS = 30, STOP_MOST_SECONDS = 86400, SETTINGS_MAX = 20 };
 
 enum cmd_result cmd_vm_start(struct cmd *cmd);
 enum cmd_result cmd_vm_stop(struct cmd *cmd);
@@ -23,7 +23,7 @@ static const char *name_of(const struct cmd *cmd)
 /* False: it was refused, and why has been said. */
 static bool request(struct cmd *cmd, err_t (*function)(struct vm *vm, char *why, size_t bytes))
 {
-	char why[WHY_BYTES] = "";
+	char why[VM_WHY_BYTES] = "";
 
 	if (!function(cmd->vm, why, sizeof(why)))
 		return true;
@@ -132,7 +132,7 @@ static void say_setting(struct cmd *cmd, const struct vm_setting *setting)
 enum cmd_result cmd_vm_set(struct cmd *cmd)
 {
 	struct vm_setting settings[SETTINGS_MAX];
-	char why[WHY_BYTES] = "";
+	char why[VM_WHY_BYTES] = "";
 
 	CHECK(cmd->argc - 1 <= SETTINGS_MAX);
 	for (u32 i = 1; i < cmd->argc; i++) {

@@ -8,12 +8,9 @@
 void startup_begin(struct startup *startup, const char *path)
 {
 	const struct boot_module *module = path[0] ? module_find(path) : NULL;
-	const char *trouble = path[0] ? module_trouble(module) : NULL;
 
 	startup->at = startup->end = NULL;
-	if (trouble)
-		log_line("startup: %s %s", path, trouble);
-	else if (module) {
+	if (module && !module_trouble(module)) { /* else the configuration's reader has said so */
 		startup->at = (const char *)module_bytes(module);
 		startup->end = startup->at + module->bytes;
 	}

@@ -72,7 +72,7 @@ static void a_vm_of_two_keys_has_the_documented_defaults(void **state)
 	parse(minimum);
 	expect_clean();
 	assert_int_equal(config.vm_count, 1);
-	assert_true(vm->valid);
+	assert_null(vm->error);
 	assert_string_equal(vm->name, "a");
 	assert_string_equal(vm->kernel, "\\k");
 	assert_string_equal(vm->initrd, "");
@@ -146,7 +146,7 @@ static void pools_and_groups_have_their_keys(void **state)
 	assert_int_equal(config.group_count, 2);
 	assert_int_equal(config.groups[0].mode, GROUP_SECURE);
 	assert_int_equal(config.groups[1].mode, GROUP_FAST);
-	assert_true(config.pools[0].valid && config.groups[0].valid);
+	assert_true(!config.pools[0].error && !config.groups[0].error);
 }
 
 static void shares_are_low_normal_high_or_a_number(void **state)
@@ -298,9 +298,9 @@ static void every_bad_value_is_told_what_is_valid(void **state)
 		snprintf(text, sizeof(text), "%s\n[%s]\n%s\n", minimum, rows[i].section, rows[i].line);
 		parse(text);
 		expect_error(6, rows[i].words);
-		assert_true(config.vms[0].valid); /* the other VM still starts */
+		assert_null(config.vms[0].error); /* the other VM still starts */
 		if (rows[i].section[0] == 'v')
-			assert_false(config.vms[1].valid);
+			assert_non_null(config.vms[1].error);
 	}
 }
 
@@ -348,9 +348,9 @@ static void a_line_of_10000_characters_is_one_error(void **state)
 		memcpy(text + start + 10000, "\n[vm b]\nkernel = k\nmemory.max = 8K\n", 36);
 		parse(text);
 		expect_error(4, "a line of 10000 bytes; valid are at most 1279");
-		assert_false(config.vms[0].valid); /* whatever it was meant to say */
+		assert_non_null(config.vms[0].error); /* whatever it was meant to say */
 		assert_int_equal(config.vm_count, 2);
-		assert_true(config.vms[1].valid);
+		assert_null(config.vms[1].error);
 	}
 }
 
@@ -375,11 +375,11 @@ static void a_key_given_twice_is_an_error(void **state)
 	(void)state;
 	parse("[vm a]\nkernel = k\nmemory.max = 4K\nmemory.max = 8K\n");
 	expect_error(4, "memory.max is there twice");
-	assert_false(config.vms[0].valid);
+	assert_non_null(config.vms[0].error);
 	parse("[host]\ntax = 5\n[vm a]\nkernel = k\nmemory.max = 4K\n[host]\ntax = 6\n");
 	expect_error(7, "tax is there twice");
 	assert_int_equal(config.host.tax_percent, 5);
-	assert_true(config.vms[0].valid);
+	assert_null(config.vms[0].error);
 	parse("[host]\ntax = 5\n[group g]\n[host]\nsmt = off\n"); /* but a section may go on */
 	expect_clean();
 }
@@ -391,7 +391,7 @@ static void a_name_given_twice_is_an_error_and_the_first_counts(void **state)
 	expect_error(4, "[vm a]: is there already (line 1)");
 	assert_int_equal(config.vm_count, 1);
 	assert_string_equal(config.vms[0].kernel, "k");
-	assert_true(config.vms[0].valid);
+	assert_null(config.vms[0].error);
 	parse("[pool p]\n[pool p]\n");
 	expect_error(2, "[pool p]: is there already (line 1)");
 	parse("[group p]\n[pool p]\n[group p]\n");
@@ -452,7 +452,7 @@ static void an_unknown_section_is_named_and_its_keys_are_passed_over(void **stat
 		expect_error(4, "valid sections are [host], [vm NAME], [pool NAME] and [group NAME]");
 		assert_int_equal(config.host.tax_percent, 75);
 		assert_false(config.host.smt);
-		assert_true(config.vms[0].valid);
+		assert_null(config.vms[0].error);
 	}
 }
 
@@ -485,7 +485,7 @@ static void a_vm_needs_a_kernel_and_memory(void **state)
 	(void)state;
 	parse("\n[vm a]\nmemory.max = 4K\n");
 	expect_error(2, "[vm a]: kernel is missing");
-	assert_false(config.vms[0].valid);
+	assert_non_null(config.vms[0].error);
 	parse("[vm a]\nkernel = k\n");
 	expect_error(1, "[vm a]: memory.max is missing");
 	parse("[vm a]\nkernel = k\nmemory.max = 64M\nmemory.min = 65M\n");
@@ -504,7 +504,7 @@ static void pools_must_exist_and_have_an_end(void **state)
 	(void)state;
 	parse("[vm a]\nkernel = k\nmemory.max = 4K\npool = gold\n");
 	expect_error(1, "pool = gold: there is no [pool gold]");
-	assert_false(config.vms[0].valid);
+	assert_non_null(config.vms[0].error);
 	parse("[pool a]\nparent = b\n");
 	expect_error(1, "parent = b: there is no such pool");
 	assert_string_equal(config.pools[0].parent, "none");
@@ -515,7 +515,7 @@ static void pools_must_exist_and_have_an_end(void **state)
 	assert_string_equal(config.pools[1].parent, "c");
 	parse("[pool a]\nmin = 8K\nmax = 4K\n");
 	expect_error(1, "[pool a]: min is above max; valid is at most 4 KiB");
-	assert_false(config.pools[0].valid);
+	assert_non_null(config.pools[0].error);
 }
 
 static void control_characters_are_refused(void **state)
@@ -559,6 +559,70 @@ static void a_cut_off_file_never_reads_beyond_its_end(void **state)
 	}
 	parse_bytes(text, strlen(text));
 	expect_clean();
+}
+
+static const char *trouble_of(const char *path)
+{
+	assert_int_not_equal(path[0], 0);
+	return strcmp(path, "\\there") == 0 ? NULL : "is not on the boot volume";
+}
+
+static void parse_with_files(const char *file, const char *text)
+{
+	config_parse_with_files(&config, file, text, strlen(text), trouble_of);
+}
+
+static void a_missing_file_is_an_error_of_the_line_that_names_it(void **state)
+{
+	static const char *const keys[] = { "kernel", "initrd", "module0", "module1", "module2", "module3" };
+	char text[300], words[100];
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(keys); i++) {
+		snprintf(text, sizeof(text),
+			 "[vm a]\nmemory.max = 4M\n%s = \\gone\n[vm b]\nmemory.max = 4M\nkernel = \\there\ninitrd =\n", keys[i]);
+		parse_with_files("aerostat.conf", text);
+		snprintf(words, sizeof(words), "%s = \\gone: this file is not on the boot volume; valid is one that is there",
+			 keys[i]);
+		expect_error(3, words);
+		assert_ptr_equal(config.vms[0].error, config.errors[0]);
+		assert_null(config.vms[1].error);
+	}
+	parse_with_files("aerostat.conf", "[host]\nstartup = \\gone");
+	expect_error(2, "startup = \\gone: this file is not");
+	parse_with_files("aerostat.conf", "[vm a]\nmemory.max = 4M\ncmdline = \\gone\nkernel = \\there");
+	expect_clean();
+}
+
+/* The longest path, and the longest name of a file that is shown. */
+static void no_message_about_a_file_is_cut(void **state)
+{
+	char name[64], text[300], path[CONFIG_PATH_BYTES];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[60] = 0;
+	memset(path, 'p', sizeof(path));
+	path[sizeof(path) - 1] = 0;
+	snprintf(text, sizeof(text), "[vm a]\nmodule3 = %s\n", path);
+	parse_with_files(name, text);
+	assert_non_null(strstr(config.errors[0], "pppp: this file is not on the boot volume; valid is one that is there"));
+}
+
+static void a_vm_keeps_its_first_error(void **state)
+{
+	static char text[80 * 100];
+	size_t end = 0;
+
+	(void)state;
+	parse("[vm a]\nkernle = k\nmemory.max = 5\nkernel = k\n");
+	assert_int_equal(config.error_count, 2);
+	assert_ptr_equal(config.vms[0].error, config.errors[0]);
+	for (u32 i = 0; i < CONFIG_MAX_ERRORS + 1; i++)
+		end += (size_t)snprintf(text + end, sizeof(text) - end, "[vm v%u]\nx = y\n", i);
+	parse(text);
+	assert_ptr_equal(config.vms[CONFIG_MAX_ERRORS - 1].error, config.errors[CONFIG_MAX_ERRORS - 1]);
+	assert_non_null(strstr(config.vms[CONFIG_MAX_ERRORS].error, "its configuration has an error"));
 }
 
 static void there_are_limits_and_they_are_told(void **state)
@@ -682,6 +746,9 @@ int main(void)
 		cmocka_unit_test(control_characters_are_refused),
 		cmocka_unit_test(messages_are_plain_ascii),
 		cmocka_unit_test(a_cut_off_file_never_reads_beyond_its_end),
+		cmocka_unit_test(a_missing_file_is_an_error_of_the_line_that_names_it),
+		cmocka_unit_test(no_message_about_a_file_is_cut),
+		cmocka_unit_test(a_vm_keeps_its_first_error),
 		cmocka_unit_test(there_are_limits_and_they_are_told),
 		cmocka_unit_test(a_file_that_is_too_long_is_read_up_to_there),
 		cmocka_unit_test(the_name_of_the_file_may_be_long),

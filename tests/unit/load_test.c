@@ -211,6 +211,42 @@ static void every_refusal_names_the_file_and_the_reason(void **state)
 	assert_non_null(strstr(why, "without a PVH entry"));
 }
 
+static void an_entry_outside_of_what_is_loaded_is_told(void **state)
+{
+	static const struct {
+		bool multiboot;
+		u32 offset;
+		u64 entry;
+	} rows[] = { { true, 0x18, 0x102000 },    { true, 0x18, 0xfffff },    { true, 0x18, 0x5000 },
+		     { true, 0x18, 0xffffffff },  { false, 0x810, 0x102000 }, { false, 0x810, 0x104000 },
+		     { false, 0x810, 0xffffffff } };
+	char words[80];
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct load_input input = elf32_input(rows[i].multiboot, !rows[i].multiboot);
+
+		put(rows[i].offset, 4, rows[i].entry);
+		assert_int_equal(load_plan(&input, &plan, why), E_CORRUPT);
+		snprintf(words, sizeof(words), "damaged: its entry 0x%llx is not in what it loads", rows[i].entry);
+		assert_non_null(strstr(why, words));
+	}
+}
+
+static void a_long_path_leaves_room_for_the_reason(void **state)
+{
+	struct load_input input = elf32_input(true, false);
+	char path[CONFIG_PATH_BYTES];
+
+	(void)state;
+	memset(path, 'p', sizeof(path));
+	path[sizeof(path) - 1] = 0;
+	input.kernel_name = path;
+	input.kernel.size = 0x2000;
+	assert_int_equal(load_plan(&input, &plan, why), E_CORRUPT);
+	assert_non_null(strstr(why, "ppp: truncated: a segment of 8192 bytes at offset 4096, the file has 8192"));
+}
+
 static void a_command_line_longer_than_the_kernel_takes_is_refused(void **state)
 {
 	struct load_input input = linux_input(128 * MIB);
@@ -518,6 +554,8 @@ int main(void)
 		cmocka_unit_test(linux_moves_low_when_its_preferred_place_is_outside_memory),
 		cmocka_unit_test(memory_above_four_gibibytes_is_reported_as_such),
 		cmocka_unit_test(every_refusal_names_the_file_and_the_reason),
+		cmocka_unit_test(an_entry_outside_of_what_is_loaded_is_told),
+		cmocka_unit_test(a_long_path_leaves_room_for_the_reason),
 		cmocka_unit_test(a_command_line_longer_than_the_kernel_takes_is_refused),
 		cmocka_unit_test(pvh_starts_at_its_note_with_start_information),
 		cmocka_unit_test(multiboot_gets_its_magic_map_and_modules),
