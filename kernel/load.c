@@ -67,6 +67,7 @@ err_t load_add(const struct load_input *input, struct load_plan *plan, u64 to, c
 
 err_t load_check_entry(const struct load_input *input, const struct load_plan *plan, u64 entry, char *why)
 {
+	CHECK(plan->segment_count <= LOAD_MAX_SEGMENTS);
 	for (u32 i = 0; i < plan->segment_count; i++)
 		if (overlaps(&plan->segments[i], entry, 1))
 			return OK;

@@ -399,6 +399,7 @@ static struct vm *create(const struct config_vm *config, u32 id)
  * the VM. */
 static void autostart(const struct config *config, struct vm *vm)
 {
+	CHECK(vm->state == VM_STOPPED && vm->phase == PHASE_NONE);
 	if (vm->config.error)
 		format(vm->why, sizeof(vm->why), "%s", vm->config.error);
 	else if (vm->config.autostart && vm_start(vm, vm->why, sizeof(vm->why)))
@@ -409,6 +410,7 @@ static void autostart(const struct config *config, struct vm *vm)
 
 void vm_create_all(const struct config *config, const char *vmx_missing)
 {
+	CHECK(vm_count == 0 && config->vm_count <= CONFIG_MAX_VMS);
 	vmx_is_missing = vmx_missing;
 	for (u32 i = 0; i < config->vm_count; i++) {
 		struct vm *vm = create(&config->vms[i], i + 1);

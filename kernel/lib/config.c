@@ -123,6 +123,8 @@ static const u8 *find(const struct kind *kind, const struct config *config, cons
 static void begin_named(struct reader *reader, const struct kind *kind, const char *name)
 {
 	struct config *config = reader->config;
+
+	CHECK(!reader->keys && !reader->error && count_of(kind, config) <= kind->most);
 	const u8 *same = find(kind, config, name);
 
 	if (!config_is_name(name)) {
