@@ -147,8 +147,11 @@ static bool aml_integer(const struct table *aml, u32 *at, u8 *value)
 	return false;
 }
 
+/* All of it, or nothing: *a and *b are left alone then. */
 static bool aml_sleep_package(const struct table *aml, u32 at, u8 *a, u8 *b)
 {
+	u8 values[2] = { 0 };
+
 	if (get(aml, at, 1) != AML_PACKAGE)
 		return false;
 	u32 length_bytes = 1 + (u32)(get(aml, at + 1, 1) >> 6); /* PkgLength says so in its top bits */
@@ -156,10 +159,12 @@ static bool aml_sleep_package(const struct table *aml, u32 at, u8 *a, u8 *b)
 	u64 elements = get(aml, elements_at, 1);
 
 	at = elements_at + 1;
-	*b = 0;
-	if (elements < 1 || !aml_integer(aml, &at, a))
-		return false;
-	return elements < 2 || aml_integer(aml, &at, b);
+	for (u32 i = 0; i < ARRAY_SIZE(values) && i < elements; i++)
+		if (!aml_integer(aml, &at, &values[i]))
+			return false;
+	*a = values[0];
+	*b = values[1];
+	return elements >= 1;
 }
 
 static bool aml_find_s5(const struct table *aml, u8 *a, u8 *b)
