@@ -58,15 +58,16 @@ bool words_next(struct words *words, const char **error)
 		if (!*word)
 			return false;
 		char *rest = cut(word);
+		if (rest && option) {
+			words->json = true;
+			words->rest = rest;
+			continue;
+		}
 		if (!rest || words->count == WORDS_MAX) {
 			*error = rest ? "too many words" : "a quote is not closed";
 			return false;
 		}
 		words->rest = rest;
-		if (option) {
-			words->json = true;
-			continue;
-		}
 		words->word[words->count++] = word;
 		return true;
 	}

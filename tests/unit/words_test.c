@@ -61,6 +61,8 @@ static void too_many_words_are_an_error_not_a_cut(void **state)
 	for (u32 i = 0; i < WORDS_MAX; i++)
 		strcat(line, "w ");
 	assert_null(strchr(cut(line), '!'));
+	strcat(line, "--json "); /* is none of them */
+	assert_non_null(strstr(cut(line), "w+"));
 	strcat(line, "w");
 	assert_non_null(strstr(cut(line), "!too many words"));
 }
