@@ -43,14 +43,19 @@ static void look_back(struct tail *tail)
 
 /* ---- forward ---- */
 
+static void begin_line(struct tail *tail, struct out *out)
+{
+	if (tail->in_line)
+		return;
+	out_string_begin(out, NULL);
+	if (!out->json)
+		out_raw(out, "  ", 2);
+	tail->in_line = true;
+}
+
 static void put(struct tail *tail, struct out *out, const u8 *bytes, u32 count)
 {
-	if (!tail->in_line) {
-		out_string_begin(out, NULL);
-		if (!out->json)
-			out_raw(out, "  ", 2);
-	}
-	tail->in_line = true;
+	begin_line(tail, out);
 	out_string_bytes(out, bytes, count);
 	if (!out->json)
 		out_escaped(out, bytes, count);
@@ -58,7 +63,7 @@ static void put(struct tail *tail, struct out *out, const u8 *bytes, u32 count)
 
 static void end_line(struct tail *tail, struct out *out)
 {
-	put(tail, out, NULL, 0);
+	begin_line(tail, out);
 	out_string_end(out);
 	if (!out->json)
 		out_raw(out, "\r\n", 2);
