@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The line editor against a terminal of one endless line: what it shows is always what it holds. */
 #include "kernel/shell/line.h"
+#include "tests/unit/support/terminal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,43 +10,14 @@
 
 #include <cmocka.h>
 
-/* A terminal: characters overwrite, \b moves left, CR LF begins a new line. UTF-8 sequences take one column. */
-enum { COLUMNS = 2048 };
-static struct {
-	char cell[COLUMNS][5];
-	u32 column, lines;
-	u32 most_echo, echo;
-} terminal;
-
-static void show(void *context, const char *bytes, u32 count)
-{
-	(void)context;
-	terminal.echo += count;
-	for (u32 i = 0; i < count; i++) {
-		if (bytes[i] == '\b') {
-			assert_true(terminal.column > 0);
-			terminal.column--;
-		} else if (bytes[i] == '\n') {
-			memset(terminal.cell, 0, sizeof(terminal.cell));
-			terminal.lines++;
-		} else if (bytes[i] == '\r') {
-			terminal.column = 0;
-		} else if (((u8)bytes[i] & 0xc0) == 0x80 && terminal.column > 0) {
-			strncat(terminal.cell[terminal.column - 1], &bytes[i], 1);
-		} else {
-			assert_true(terminal.column < COLUMNS);
-			memset(terminal.cell[terminal.column], 0, 5);
-			terminal.cell[terminal.column++][0] = bytes[i];
-		}
-	}
-}
-
 static struct line line;
+static u32 most_echo; /* of one byte */
 
 static void begin(void)
 {
-	memset(&terminal, 0, sizeof(terminal));
-	line_init(&line, show, NULL);
+	terminal_clear();
+	most_echo = 0;
+	line_init(&line, terminal_show, NULL);
 }
 
 static enum line_event keys(const char *bytes, u32 count)
@@ -53,9 +25,10 @@ static enum line_event keys(const char *bytes, u32 count)
 	enum line_event event = LINE_MORE;
 
 	for (u32 i = 0; i < count; i++) {
-		terminal.echo = 0;
+		u32 before = terminal.echo;
+
 		event = line_feed(&line, (u8)bytes[i]);
-		terminal.most_echo = terminal.echo > terminal.most_echo ? terminal.echo : terminal.most_echo;
+		most_echo = (u32)max_u64(most_echo, terminal.echo - before);
 	}
 	return event;
 }
@@ -65,27 +38,13 @@ static enum line_event type(const char *text)
 	return keys(text, (u32)strlen(text));
 }
 
-/* What the terminal shows, without blanks at the end. */
-static const char *shown(void)
-{
-	static char text[COLUMNS * 5];
-	u32 length;
-
-	text[0] = 0;
-	for (u32 i = 0; i < COLUMNS; i++)
-		strcat(text, terminal.cell[i]);
-	for (length = (u32)strlen(text); length && text[length - 1] == ' ';)
-		text[--length] = 0;
-	return text;
-}
-
 /* Typed, then Enter: the line. */
 static const char *entered(const char *text)
 {
 	static char result[LINE_BYTES + 1];
 
 	assert_int_equal(type(text), LINE_MORE);
-	assert_string_equal(shown(), line.text);
+	assert_string_equal(terminal_text(), line.text);
 	assert_int_equal(type("\r"), LINE_READY);
 	strcpy(result, line.text);
 	line_clear(&line);
@@ -202,7 +161,7 @@ static void ctrl_c_cancels_and_tab_asks_for_completion(void **state)
 	begin();
 	assert_int_equal(type("abc\t"), LINE_COMPLETE);
 	line_insert(&line, "def", 3);
-	assert_string_equal(shown(), "abcdef");
+	assert_string_equal(terminal_text(), "abcdef");
 	assert_int_equal(type("\x03"), LINE_CANCELLED);
 	assert_int_equal(line.length, 0);
 	assert_string_equal(entered("x"), "x");
@@ -213,11 +172,11 @@ static void a_line_shown_again_has_its_cursor_where_it_was(void **state)
 	(void)state;
 	begin();
 	type("abc\x02");
-	show(NULL, "\r\n", 2);
+	terminal_show(NULL, "\r\n", 2);
 	line_show(&line);
-	assert_string_equal(shown(), "abc");
+	assert_string_equal(terminal_text(), "abc");
 	type("X");
-	assert_string_equal(shown(), "abXc");
+	assert_string_equal(terminal_text(), "abXc");
 	assert_string_equal(line.text, "abXc");
 }
 
@@ -250,10 +209,10 @@ static void random_keys_keep_terminal_and_line_alike_within_the_bound_of_echo(vo
 
 			while (length && text[length - 1] == ' ')
 				text[--length] = 0;
-			assert_string_equal(shown(), text);
+			assert_string_equal(terminal_text(), text);
 		}
 	}
-	assert_in_range(terminal.most_echo, LINE_BYTES, 3 * LINE_BYTES + 8);
+	assert_in_range(most_echo, LINE_BYTES, 3 * LINE_BYTES + 8);
 }
 
 int main(void)
