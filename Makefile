@@ -60,7 +60,8 @@ HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(HOST_SRCS)))
 SUPPORT := tests/unit/support/fake_cpu.c tests/unit/support/host.c
 support_headers = $(shell grep -ho 'tests/unit/support/[a-z_]*\.h' $(1))
 support_of = $(sort $(SUPPORT) $(wildcard $(patsubst %.h,%*.c,$(call support_headers,$(1) $(call support_headers,$(1))))))
-UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
+UNIT := $(UNIT_TESTS) $(patsubst tests/fuzz/%.c,$(B)/unit/%,$(wildcard tests/fuzz/*_fuzz.c))
 asan_O := $(HOST_SRCS:%.c=$(B)/asan/%.o)
 tsan_O := $(HOST_SRCS:%.c=$(B)/tsan/%.o)
 
@@ -79,7 +80,7 @@ $(B)/asan/libhost.a: $(asan_O)
 $(B)/tsan/libhost.a: $(tsan_O)
 	@rm -f $@; ar rcs $@ $^
 
-$(foreach test,$(UNIT),$(eval $(test): $$(patsubst %.c,$(B)/$(if $(filter %_threads_test,$(test)),tsan,asan)/%.o,\
+$(foreach test,$(UNIT_TESTS),$(eval $(test): $$(patsubst %.c,$(B)/$(if $(filter %_threads_test,$(test)),tsan,asan)/%.o,\
 	$$(call support_of,$(test:$(B)/%=tests/%.c)))))
 
 $(B)/unit/%_threads_test: $(B)/tsan/tests/unit/%_threads_test.o $(B)/tsan/libhost.a
@@ -90,7 +91,9 @@ $(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
 	@mkdir -p $(@D); echo "  LINK    $@"
 	@$(CC) $(HOST_SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lZydis -lpthread
 
-## make unit         the host tests
+include tests/fuzz/fuzz.mk
+
+## make unit         the host tests, and what fuzzers ever found
 unit: $(UNIT)
 	@tools/run-unit $(UNIT)
 

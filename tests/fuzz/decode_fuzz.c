@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The decoder at arbitrary bytes: it stays within what it is given, and its lengths are those of Zydis. */
 #include "kernel/lib/check.h"
+#include "tests/fuzz/input.h"
 #include "vmx/decode.h"
 #include <Zydis/Zydis.h>
-#include <string.h>
 
 static bool zydis(const struct code *code, enum decode_mode mode, u32 *length)
 {
@@ -20,7 +20,6 @@ static bool zydis(const struct code *code, enum decode_mode mode, u32 *length)
 	return true;
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 {
 	struct code code = { .count = 0 };

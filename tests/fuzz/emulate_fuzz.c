@@ -3,34 +3,12 @@
  * A hostile guest at the emulation: arbitrary bytes as code, registers, segments, control registers and page tables.  Whatever
  * comes of it, nothing of ours breaks, and what is not done has changed nothing.
  */
+#include "tests/fuzz/input.h"
 #include "tests/unit/support/emulate_fake.h"
 #include "vmx/emulate.h"
 #include "vmx/strio.h"
-#include <stdlib.h>
 
 #define V (&fake_vcpu)
-
-static const u8 *left;
-static size_t left_bytes;
-
-static u64 take(void)
-{
-	u64 value = 0;
-	size_t bytes = left_bytes < 8 ? left_bytes : 8;
-
-	memcpy(&value, left, bytes);
-	left += bytes;
-	left_bytes -= bytes;
-	return value;
-}
-
-static u8 take_byte(void)
-{
-	if (!left_bytes)
-		return 0;
-	left_bytes--;
-	return *left++;
-}
 
 /* Addresses where something is, as often as not. */
 static u64 take_address(void)
@@ -130,13 +108,11 @@ static void one_string(void)
 	check_answer(strio_run(V), true, NULL, NULL);
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 {
 	static u8 before[FAKE_MEMORY];
 
-	left = data;
-	left_bytes = bytes;
+	take_from(data, bytes);
 	take_guest();
 	memcpy(before, fake_memory, FAKE_MEMORY);
 	if (take_byte() & 1)
