@@ -72,8 +72,10 @@ bench:
 measure-exits: $(B)/exits.img $(B)/exits_off.img
 	@tests/bench/exits --built $(B) --compiler "$(CC) $$($(CC) -dumpfullversion)" --flags '$(subst ",,$(subst ',,$(KERNEL_CFLAGS)))'
 
-## make stress       what takes long: twenty lives of a guest
+## make stress       what takes long: twenty lives of a guest, then a minute of each fuzzer (needs clang: installed here)
 stress: $(B)/aerostat.img
+	@tools/install-packages tools/packages-stress
 	@$(PYTEST) -s tests/stress
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 
 .PHONY: guests test emu bench measure-exits stress

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instruction decoder against Zydis: on every opcode that it claims to know both say the same. */
-#include "vmx/decode.h"
-#include "vmx/vcpu.h"
-#include <Zydis/Zydis.h>
+#include "tests/unit/support/decode_oracle.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,195 +21,11 @@ static u32 draw(u32 below)
 	return (u32)(state >> 32) % below;
 }
 
-static const char *text_of(const struct code *code)
-{
-	static char text[64];
-
-	for (u32 i = 0; i < code->count; i++)
-		snprintf(text + 3 * i, 4, "%02x ", code->bytes[i]);
-	return text;
-}
-
-/* ---- Zydis in our words ---- */
-
-static const struct {
-	ZydisMnemonic mnemonic;
-	u8 op;
-} names[] = {
-	{ ZYDIS_MNEMONIC_MOV, OP_MOV },      { ZYDIS_MNEMONIC_MOVZX, OP_MOVZX },     { ZYDIS_MNEMONIC_MOVSX, OP_MOVSX },
-	{ ZYDIS_MNEMONIC_MOVSXD, OP_MOVSX }, { ZYDIS_MNEMONIC_ADD, OP_ADD },         { ZYDIS_MNEMONIC_OR, OP_OR },
-	{ ZYDIS_MNEMONIC_ADC, OP_ADC },      { ZYDIS_MNEMONIC_SBB, OP_SBB },         { ZYDIS_MNEMONIC_AND, OP_AND },
-	{ ZYDIS_MNEMONIC_SUB, OP_SUB },      { ZYDIS_MNEMONIC_XOR, OP_XOR },         { ZYDIS_MNEMONIC_CMP, OP_CMP },
-	{ ZYDIS_MNEMONIC_TEST, OP_TEST },    { ZYDIS_MNEMONIC_INC, OP_INC },         { ZYDIS_MNEMONIC_DEC, OP_DEC },
-	{ ZYDIS_MNEMONIC_NOT, OP_NOT },      { ZYDIS_MNEMONIC_NEG, OP_NEG },         { ZYDIS_MNEMONIC_XCHG, OP_XCHG },
-	{ ZYDIS_MNEMONIC_XADD, OP_XADD },    { ZYDIS_MNEMONIC_CMPXCHG, OP_CMPXCHG }, { ZYDIS_MNEMONIC_BT, OP_BT },
-	{ ZYDIS_MNEMONIC_BTS, OP_BTS },      { ZYDIS_MNEMONIC_BTR, OP_BTR },         { ZYDIS_MNEMONIC_BTC, OP_BTC },
-	{ ZYDIS_MNEMONIC_PUSH, OP_PUSH },    { ZYDIS_MNEMONIC_POP, OP_POP },         { ZYDIS_MNEMONIC_MOVSB, OP_MOVS },
-	{ ZYDIS_MNEMONIC_MOVSW, OP_MOVS },   { ZYDIS_MNEMONIC_MOVSD, OP_MOVS },      { ZYDIS_MNEMONIC_MOVSQ, OP_MOVS },
-	{ ZYDIS_MNEMONIC_CMPSB, OP_CMPS },   { ZYDIS_MNEMONIC_CMPSW, OP_CMPS },      { ZYDIS_MNEMONIC_CMPSD, OP_CMPS },
-	{ ZYDIS_MNEMONIC_CMPSQ, OP_CMPS },   { ZYDIS_MNEMONIC_STOSB, OP_STOS },      { ZYDIS_MNEMONIC_STOSW, OP_STOS },
-	{ ZYDIS_MNEMONIC_STOSD, OP_STOS },   { ZYDIS_MNEMONIC_STOSQ, OP_STOS },      { ZYDIS_MNEMONIC_LODSB, OP_LODS },
-	{ ZYDIS_MNEMONIC_LODSW, OP_LODS },   { ZYDIS_MNEMONIC_LODSD, OP_LODS },      { ZYDIS_MNEMONIC_LODSQ, OP_LODS },
-	{ ZYDIS_MNEMONIC_SCASB, OP_SCAS },   { ZYDIS_MNEMONIC_SCASW, OP_SCAS },      { ZYDIS_MNEMONIC_SCASD, OP_SCAS },
-	{ ZYDIS_MNEMONIC_SCASQ, OP_SCAS },
-};
-
-static u8 op_of(ZydisMnemonic mnemonic)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(names); i++)
-		if (names[i].mnemonic == mnemonic)
-			return names[i].op;
-	return OP_UNKNOWN;
-}
-
-static u8 register_number(ZydisRegister reg)
-{
-	if (reg == ZYDIS_REGISTER_NONE)
-		return REGISTER_NONE;
-	if (reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP)
-		return REGISTER_RIP;
-	if (reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH)
-		return (u8)(REGISTER_HIGH | (reg - ZYDIS_REGISTER_AH));
-	if (reg >= ZYDIS_REGISTER_SPL && reg <= ZYDIS_REGISTER_DIL)
-		return (u8)(4 + reg - ZYDIS_REGISTER_SPL);
-	if (reg >= ZYDIS_REGISTER_R8B && reg <= ZYDIS_REGISTER_R15B)
-		return (u8)(8 + reg - ZYDIS_REGISTER_R8B);
-	return (u8)ZydisRegisterGetId(reg);
-}
-
-static u8 segment_number(ZydisRegister reg)
-{
-	return (u8)(reg - ZYDIS_REGISTER_ES);
-}
-
-struct oracle {
-	ZydisDecodedInstruction insn;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-};
-
-static bool ask(const struct code *code, enum decode_mode mode, struct oracle *oracle)
-{
-	static const ZydisMachineMode machine[] = { ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32,
-						    ZYDIS_MACHINE_MODE_LONG_64 };
-	static const ZydisStackWidth stack[] = { ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32, ZYDIS_STACK_WIDTH_64 };
-	ZydisDecoder decoder;
-
-	assert_true(ZYAN_SUCCESS(ZydisDecoderInit(&decoder, machine[mode], stack[mode])));
-	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code->bytes, code->count, &oracle->insn, oracle->operands));
-}
-
-/* ---- comparison ---- */
-
-static void same_address(const struct insn *insn, const ZydisDecodedOperand *operand)
-{
-	u8 base = register_number(operand->mem.base);
-
-	/* Zydis 4.0 takes R13 for a base where SIB has none; the processor does not (SDM vol. 2A, table 2-5; tried on one). */
-	if (insn->base == REGISTER_NONE && base == 13)
-		return;
-	assert_int_equal(insn->base, base);
-	assert_int_equal(insn->index, register_number(operand->mem.index));
-	if (operand->mem.index != ZYDIS_REGISTER_NONE)
-		assert_int_equal(1 << insn->scale, operand->mem.scale);
-	u64 mask = UINT64_MAX >> (64 - 8 * insn->address_bytes);
-
-	assert_int_equal(insn->displacement & mask, (u64)operand->mem.disp.value & mask);
-	/* Without FS and GS all segments are the same in 64-bit mode, but a fault names them. */
-	assert_int_equal(insn->segment, segment_number(operand->mem.segment));
-}
-
-static const ZydisDecodedOperand *memory_operand(const struct oracle *oracle)
-{
-	for (u32 i = 0; i < oracle->insn.operand_count_visible; i++)
-		if (oracle->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			return &oracle->operands[i];
-	return NULL;
-}
-
-static void same_operands(const struct insn *insn, const struct oracle *oracle)
-{
-	const ZydisDecodedOperand *memory = memory_operand(oracle);
-	bool to_register = insn->form == FORM_RM || insn->form == FORM_LOAD;
-	const ZydisDecodedOperand *rm = &oracle->operands[to_register ? 1 : 0], *other = &oracle->operands[to_register ? 0 : 1];
-
-	assert_int_equal(insn->memory, memory != NULL);
-	/* For XCHG and TEST Zydis gives the register first. */
-	if (insn->op == OP_XCHG && memory && memory != rm) {
-		other = rm;
-		rm = memory;
-	}
-	/* MOVSXD r16 reads a word on Intel's processors (SDM vol. 2B, MOVSXD), 4 bytes in Zydis's tables. */
-	if (!(insn->op == OP_MOVSX && insn->bytes == 2))
-		assert_int_equal(rm->size, 8 * insn->source_bytes);
-	if (memory)
-		same_address(insn, memory);
-	else if (insn->op != OP_XCHG)
-		assert_int_equal(insn->rm, register_number(rm->reg.value));
-	if ((insn->form == FORM_MR || insn->form == FORM_RM) && !(insn->op == OP_XCHG && !memory)) {
-		assert_int_equal(insn->reg, register_number(other->reg.value));
-		assert_int_equal(other->size, 8 * insn->bytes);
-	}
-	if (insn->form == FORM_MI) {
-		u64 mask = insn->op >= OP_BT && insn->op <= OP_BTC ? 0xff : UINT64_MAX >> (64 - 8 * insn->bytes);
-
-		assert_int_equal(insn->immediate & mask,
-				 (other->imm.is_signed ? (u64)other->imm.value.s : other->imm.value.u) & mask);
-	}
-}
-
-static void same_string(const struct insn *insn, const struct oracle *oracle)
-{
-	ZydisInstructionAttributes repeats = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
-	bool reads_si = insn->op == OP_MOVS || insn->op == OP_CMPS || insn->op == OP_LODS;
-
-	assert_int_equal(insn->repeat != REPEAT_NONE, (oracle->insn.attributes & repeats) != 0);
-	if (insn->op == OP_CMPS || insn->op == OP_SCAS)
-		assert_int_equal(insn->repeat == REPEAT_NOT_EQUAL, (oracle->insn.attributes & ZYDIS_ATTRIB_HAS_REPNE) != 0);
-	for (u32 i = 0; reads_si && i < oracle->insn.operand_count; i++) {
-		const ZydisDecodedOperand *operand = &oracle->operands[i];
-
-		if (operand->type == ZYDIS_OPERAND_TYPE_MEMORY && register_number(operand->mem.base) == GPR_RSI)
-			assert_int_equal(insn->segment, segment_number(operand->mem.segment));
-	}
-	for (u32 i = 0; i < oracle->insn.operand_count; i++)
-		if (oracle->operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			assert_int_equal(oracle->operands[i].size, 8 * insn->bytes);
-}
-
-static char latest[80]; /* what was compared last: shown after a failure */
-
 static int show_latest(void **test)
 {
 	(void)test;
-	printf("last compared: %s\n", latest);
+	printf("last compared: %s\n", decode_latest);
 	return 0;
-}
-
-static void compare(const struct code *code, enum decode_mode mode, u32 *known)
-{
-	struct oracle oracle;
-	struct insn insn;
-	enum decode_result result = decode(code, mode, &insn);
-	bool valid = ask(code, mode, &oracle);
-
-	/* Random prefixes can make it longer than 15 bytes; Zydis then refuses it as well (below). */
-	if (result == DECODE_UNKNOWN)
-		return;
-	if (valid != (result == DECODE_OK))
-		fail_msg("mode %u: %s: we say %u, Zydis %s", mode, text_of(code), result, valid ? "decodes it" : "does not");
-	if (!valid)
-		return;
-	++*known;
-	snprintf(latest, sizeof(latest), "mode %u: %s", mode, text_of(code));
-	if (insn.length != oracle.insn.length || insn.op != op_of(oracle.insn.mnemonic))
-		fail_msg("mode %u: %s: length %u, Zydis %u %s", mode, text_of(code), insn.length, oracle.insn.length,
-			 ZydisMnemonicGetString(oracle.insn.mnemonic));
-	assert_int_equal(insn.address_bytes, oracle.insn.address_width / 8);
-	assert_int_equal(insn.lock, (oracle.insn.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0);
-	if (insn.form == FORM_STRING)
-		same_string(&insn, &oracle);
-	else
-		same_operands(&insn, &oracle);
 }
 
 /* ---- bytes ---- */
@@ -244,7 +58,7 @@ static void every_opcode(bool two_bytes, enum decode_mode mode, u32 expected)
 			struct code code = { .count = 0 };
 
 			random_code(&code, two_bytes, (u8)opcode);
-			compare(&code, mode, &known);
+			known += decode_as_zydis(&code, mode);
 		}
 		known_opcodes += known > 0;
 	}
@@ -264,6 +78,56 @@ static void what_it_claims_to_know_of_two_byte_opcodes_is_what_zydis_says(void *
 	(void)test;
 	for (u32 mode = DECODE_16; mode <= DECODE_64; mode++)
 		every_opcode(true, (enum decode_mode)mode, 13);
+}
+
+/* ---- every form ---- */
+
+enum { MODRM_KINDS = 32, PREFIXES_MOST = 3 };
+
+static const struct {
+	u8 count, bytes[PREFIXES_MOST];
+} maps[] = { { 0, { 0 } }, { 1, { 0x0f } }, { 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } } }, prefix_sets[] = {
+	{ 1, { 0x66 } },       { 1, { 0x67 } },       { 1, { 0xf0 } },       { 1, { 0xf2 } },
+	{ 1, { 0xf3 } },       { 1, { 0x2e } },       { 1, { 0x64 } },       { 2, { 0x66, 0x67 } },
+	{ 2, { 0xf0, 0x66 } }, { 2, { 0xf3, 0x65 } }, { 1, { 0x40 } },       { 1, { 0x45 } },
+	{ 1, { 0x48 } },       { 2, { 0x66, 0x4f } }, { 2, { 0x48, 0x66 } }, { 3, { 0xf0, 0x67, 0x4a } },
+};
+
+static u32 put(struct code *code, u32 at, const u8 *bytes, u32 count)
+{
+	memcpy(code->bytes + at, bytes, count);
+	return at + count;
+}
+
+/* One form: what the instruction does not use of its 15 bytes is random. */
+static void one_form(u32 map, u8 opcode, u32 set, u8 modrm)
+{
+	for (u32 mode = DECODE_16; mode <= DECODE_64; mode++) {
+		struct code code = { .count = CODE_BYTES };
+		u32 at = set ? put(&code, 0, prefix_sets[set - 1].bytes, prefix_sets[set - 1].count) : 0;
+
+		at = put(&code, at, maps[map].bytes, maps[map].count);
+		code.bytes[at++] = opcode;
+		code.bytes[at++] = modrm;
+		while (at < CODE_BYTES)
+			code.bytes[at++] = (u8)draw(256);
+		(void)decode_as_zydis(&code, (enum decode_mode)mode);
+	}
+}
+
+static void every_opcode_of_every_map_is_ours_as_zydis_has_it_or_none_that_we_promise(void **test)
+{
+	(void)test;
+	for (u32 opcode = 0; opcode < 256; opcode++) {
+		for (u32 modrm = 0; modrm < 256; modrm++)
+			for (u32 map = 0; map < 2; map++)
+				one_form(map, (u8)opcode, 0, (u8)modrm);
+		/* All of mod and reg, one rm each. */
+		for (u32 kind = 0; kind < MODRM_KINDS; kind++)
+			for (u32 set = 0; set <= ARRAY_SIZE(prefix_sets); set++)
+				for (u32 map = 0; map < (set < 2 ? ARRAY_SIZE(maps) : 2U); map++)
+					one_form(map, (u8)opcode, set, (u8)(kind << 3 | draw(8)));
+	}
 }
 
 static void a_cut_instruction_needs_more_and_bytes_behind_it_change_nothing(void **test)
@@ -304,6 +168,7 @@ int main(int count, char **arguments)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_it_claims_to_know_of_one_byte_opcodes_is_what_zydis_says, show_latest),
 		cmocka_unit_test_teardown(what_it_claims_to_know_of_two_byte_opcodes_is_what_zydis_says, show_latest),
+		cmocka_unit_test_teardown(every_opcode_of_every_map_is_ours_as_zydis_has_it_or_none_that_we_promise, show_latest),
 		cmocka_unit_test(a_cut_instruction_needs_more_and_bytes_behind_it_change_nothing),
 		cmocka_unit_test(an_instruction_of_prefixes_only_is_too_long),
 	};
