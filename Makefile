@@ -104,7 +104,7 @@ unit-programs: $(UNIT)
 
 ## make help         this list
 help:
-	@sed -n 's/^## //p' */*.mk Makefile
+	@sed -n 's/^## //p' */*.mk tests/fuzz/fuzz.mk Makefile
 
 ## make clean        forget everything built
 clean:
