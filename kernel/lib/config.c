@@ -166,29 +166,37 @@ static void end_section(struct reader *reader)
 	reader->skip = true;
 }
 
+/* What stands between the brackets. False: no such section. */
+static bool begin_known(struct reader *reader, char *text)
+{
+	if (strcmp(text, "host") == 0) {
+		reader->keys = &config_host_keys;
+		reader->base = &reader->config->host;
+		reader->seen = reader->seen_host;
+		reader->skip = false;
+		return true;
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t length = strlen(kinds[i].word);
+
+		if (strncmp(text, kinds[i].word, length) == 0 && (text[length] == ' ' || text[length] == '\t')) {
+			begin_named(reader, &kinds[i], trim(text + length));
+			return true;
+		}
+	}
+	return false;
+}
+
 static void begin_section(struct reader *reader, char *text)
 {
 	char *end = strchr(text, ']');
 
 	end_section(reader);
-	if (end && !*trim(end + 1)) {
+	if (end && end[1] == 0) {
 		*end = 0;
-		text = trim(text + 1);
-		if (strcmp(text, "host") == 0) {
-			reader->keys = &config_host_keys;
-			reader->base = &reader->config->host;
-			reader->seen = reader->seen_host;
-			reader->skip = false;
+		if (begin_known(reader, trim(text + 1)))
 			return;
-		}
-		for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
-			size_t length = strlen(kinds[i].word);
-
-			if (strncmp(text, kinds[i].word, length) == 0 && (text[length] == ' ' || text[length] == '\t')) {
-				begin_named(reader, &kinds[i], trim(text + length));
-				return;
-			}
-		}
+		*end = ']';
 	}
 	complain(reader, "'%.40s': valid sections are [host], [vm NAME], [pool NAME] and [group NAME]", text);
 }

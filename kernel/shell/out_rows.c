@@ -5,7 +5,7 @@
 #include "kernel/shell/out.h"
 #include <string.h>
 
-enum { VALUE_BYTES = 200, PREFIX_BYTES = 32, NS_PER_MS = 1000000 };
+enum { VALUE_BYTES = 360, PREFIX_BYTES = 32, NS_PER_MS = 1000000 };
 
 static u64 u64_at(const void *value)
 {

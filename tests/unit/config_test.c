@@ -450,6 +450,7 @@ static void an_unknown_section_is_named_and_its_keys_are_passed_over(void **stat
 		snprintf(text, sizeof(text), "%s%s\ntax = 7\nnonsense\n[host]\nsmt = off\n", minimum, wrong[i]);
 		parse(text);
 		expect_error(4, "valid sections are [host], [vm NAME], [pool NAME] and [group NAME]");
+		assert_non_null(strstr(config.errors[0], wrong[i])); /* as it was written */
 		assert_int_equal(config.host.tax_percent, 75);
 		assert_false(config.host.smt);
 		assert_null(config.vms[0].error);

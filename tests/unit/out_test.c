@@ -2,6 +2,7 @@
 /* Output: the same rows as text and as one JSON object; whatever the bytes, it is valid. */
 #include "kernel/core/wire.h"
 #include "kernel/shell/out.h"
+#include "kernel/vm.h"
 #include "tests/unit/support/shell_json.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,6 +195,23 @@ static void a_record_is_lines_in_text_and_members_in_json(void **state)
 	assert_string_equal(end(), "{\"name\": \"web1\", \"count\": 7, \"memory\": {\"bytes\": 1536}, \"more\": 1}\r\n");
 }
 
+/* The longest text of a VM: why it failed. */
+static void a_long_value_is_not_cut(void **state)
+{
+	static const struct out_field field = { "why", "WHY", OUT_TEXT, 0, 0 };
+	char text[VM_WHY_BYTES], *value = text;
+
+	(void)state;
+	memset(text, '\\', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	text[sizeof(text) - 2] = '!';
+	for (u32 json = 0; json < 2; json++) {
+		begin(json);
+		out_record(&out, &field, 1, &value);
+		assert_non_null(strchr(end(), '!'));
+	}
+}
+
 static void sizes_are_short_and_never_round_up(void **state)
 {
 	static const struct {
@@ -260,6 +278,7 @@ int main(void)
 		cmocka_unit_test(a_table_without_rows_says_so),
 		cmocka_unit_test(rows_are_an_array_of_objects_in_json),
 		cmocka_unit_test(a_record_is_lines_in_text_and_members_in_json),
+		cmocka_unit_test(a_long_value_is_not_cut),
 		cmocka_unit_test(sizes_are_short_and_never_round_up),
 		cmocka_unit_test(an_error_is_a_line_or_an_object),
 		cmocka_unit_test(the_wire_gets_no_more_than_the_backlog_and_nothing_is_lost),
