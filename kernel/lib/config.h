@@ -108,6 +108,7 @@ void config_parse_with_files(struct config *config, const char *file, const char
  * On error returns E_INVALID, changes nothing and writes one line without file and line number to `error`.
  */
 err_t config_set(struct config_vm *vm, const char *key, const char *value, char error[CONFIG_ERROR_BYTES]);
+const char *config_vm_key(u32 index); /* the names of these keys; NULL: the end */
 
 /* "64M" → bytes.  Bytes, or K, M, G of 1024; E_INVALID on anything else or on overflow. */
 err_t config_size(const char *text, u64 *bytes);

@@ -316,6 +316,11 @@ bool config_is_path(const struct config_keys *keys, const char *name)
 	return false;
 }
 
+const char *config_vm_key(u32 index)
+{
+	return index < ARRAY_SIZE(vm_keys) ? vm_keys[index].name : NULL;
+}
+
 static void say_unknown(const struct config_keys *keys, const char *name, char error[CONFIG_ERROR_BYTES])
 {
 	u32 used = format(error, CONFIG_ERROR_BYTES, "unknown key '%.32s'; valid:", name);

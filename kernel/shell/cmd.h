@@ -26,6 +26,7 @@ struct cmd {
 	struct vm *vm; /* the first argument, where the command wants a VM */
 	struct out *out;
 	bool interrupted; /* Ctrl-C: a command that waits ends */
+	u8 key;           /* with CMD_KEYS: a key that was typed while it runs, one a step; 0: none */
 	/* The command's own, zero at first: */
 	u32 phase;
 	u64 cursor;
@@ -39,6 +40,8 @@ enum cmd_flags {
 	CMD_VM = 1,        /* the first argument is a VM's name: looked up before the command runs */
 	CMD_FREE_TEXT = 2, /* behind the most arguments stands free text, which must not be empty */
 	CMD_COMMAND = 4,   /* the first argument is a command (for completion) */
+	CMD_KEYS = 8,      /* while it runs it has the keyboard */
+	CMD_SETTINGS = 16, /* behind the VM's name stand KEY=VALUE (for completion) */
 };
 
 struct command {

@@ -5,7 +5,7 @@
 #include "kernel/shell/cmd.h"
 #include <string.h>
 
-enum { PARTS = 4, MAX_LISTED = 64 };
+enum { PARTS = 24, MAX_LISTED = 64 };
 
 /* The words before the cursor; the last one is being written and may be empty. */
 struct parts {
@@ -62,6 +62,13 @@ static const char *vm_names(const struct parts *parts, u32 index)
 	return index < vm_count ? vm_config(vm_get(index))->name : NULL;
 }
 
+/* Of `vm set`: what stands before the `=`. */
+static const char *settings(const struct parts *parts, u32 index)
+{
+	(void)parts;
+	return config_vm_key(index);
+}
+
 static source *source_for(const struct parts *parts)
 {
 	if (parts->count == 1)
@@ -78,6 +85,8 @@ static source *source_for(const struct parts *parts)
 			continue;
 		if (command->flags & CMD_COMMAND)
 			return parts->count == 2 ? command_names : subcommands;
+		if ((command->flags & CMD_SETTINGS) && parts->count > own + 1)
+			return settings;
 		return (command->flags & CMD_VM) && parts->count == own + 1 ? vm_names : NULL;
 	}
 	return NULL;
@@ -146,7 +155,7 @@ bool complete_line(struct line *line, struct out *out)
 	if (match.count == 1 || match.common > match.typed) {
 		line_insert(line, match.first + match.typed, match.common - match.typed);
 		if (match.count == 1)
-			line_insert(line, " ", 1);
+			line_insert(line, from == settings ? "=" : " ", 1);
 		return false;
 	}
 	list(&parts, from, typed, out);

@@ -196,8 +196,10 @@ void line_init(struct line *line, void (*show)(void *context, const char *bytes,
 
 /* ---- keys ---- */
 
+/* The cursor goes behind the text first: a line may fill several of the terminal's, and what is said next stands below them. */
 static enum line_event ended(struct line *line)
 {
+	move_end(line);
 	echo(line, "\r\n", 2);
 	if (line->overlong)
 		return LINE_TOO_LONG;
@@ -207,6 +209,7 @@ static enum line_event ended(struct line *line)
 
 static enum line_event cancelled(struct line *line)
 {
+	move_end(line);
 	echo(line, "^C\r\n", 4);
 	line_clear(line);
 	return LINE_CANCELLED;

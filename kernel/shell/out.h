@@ -57,6 +57,7 @@ void out_member(struct out *out, const char *key, const char *value, bool quoted
 enum { OUT_DECIMAL_BYTES = 21 };
 void out_decimal(char to[OUT_DECIMAL_BYTES], u64 value);
 void out_number(struct out *out, const char *key, u64 value);
+void out_size_text(char *to, u64 bytes); /* "41.2M" */
 void out_string_begin(struct out *out, const char *key);
 void out_string_bytes(struct out *out, const void *bytes, u32 count); /* invalid UTF-8 becomes U+FFFD */
 void out_string_end(struct out *out);

@@ -49,7 +49,7 @@ static void append(char *to, const char *text)
 }
 
 /* Three digits that say something: 4K, 1.5M, 128M. */
-static void size_text(char *to, u64 bytes)
+void out_size_text(char *to, u64 bytes)
 {
 	static const char units[] = "KMGT";
 	u32 unit = 0;
@@ -73,12 +73,12 @@ static void size_text(char *to, u64 bytes)
 
 static void text_of_size(char *to, const void *value)
 {
-	size_text(to, u64_at(value));
+	out_size_text(to, u64_at(value));
 }
 
 static void text_of_pages(char *to, const void *value)
 {
-	size_text(to, u64_at(value) << PAGE_SHIFT);
+	out_size_text(to, u64_at(value) << PAGE_SHIFT);
 }
 
 static void text_of_permille(char *to, const void *value)

@@ -126,6 +126,10 @@ static void look_for_interrupt(void)
 static enum progress in_command(void)
 {
 	u32 room = out_room(&shell.out);
+
+	shell.cmd.key = 0;
+	if (shell.cmd.command->flags & CMD_KEYS)
+		input_take(&shell.input, &shell.cmd.key);
 	enum cmd_result result = shell.cmd.command->run(&shell.cmd);
 
 	CHECK(room - out_room(&shell.out) <= OUT_STEP_BYTES);

@@ -201,7 +201,7 @@ static void errors_say_what_is_wrong_and_what_is_valid(void **state)
 	(void)state;
 	begin();
 	expect("vmm",
-	       "unknown command 'vmm': use one of vm, mem, stats, cpu, log, trace, audit, version, sleep, wait, help, reboot, "
+	       "unknown command 'vmm': use one of vm, mem, stats, top, cpu, log, trace, audit, version, sleep, wait, help, reboot, "
 	       "poweroff\r\n");
 	expect("vm", "vm: use one of list, info, start, stop, kill, reset, pause, resume, console, log, send, set\r\n");
 	expect("vm lsit",
@@ -227,8 +227,8 @@ static void help_is_complete_and_shows_usage(void **state)
 	const char *all = fake_command("help");
 	static const char *const names[] = { "vm list",  "vm info",   "vm start",   "vm stop", "vm kill", "vm reset",
 					     "vm pause", "vm resume", "vm console", "vm log",  "vm send", "vm set",
-					     "mem",      "stats",     "cpu",        "log",     "trace",   "audit",
-					     "version",  "help",      "reboot",     "poweroff" };
+					     "mem",      "top",       "stats",      "cpu",     "log",     "trace",
+					     "audit",    "version",   "help",       "reboot",  "poweroff" };
 
 	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
 		char line[64];
@@ -384,13 +384,89 @@ static void four_kib_sent_ahead_of_a_busy_console_are_all_kept(void **state)
 	assert_int_equal(answers, 4096 / 8);
 }
 
+/* ---- top ---- */
+
+static void top_as_json_is_one_snapshot(void **state)
+{
+	(void)state;
+	begin_running();
+	expect_json("top --json",
+		    "\"total\": 268435456, \"free\": 245760000, \"vms\": [{\"name\": \"web1\", \"state\": \"running\", ");
+	expect_json("top --json", "\"memory\": {\"max\": 134217728, \"resident\": 8265728, ");
+}
+
+static void top_draws_again_until_q_and_gives_the_prompt_back(void **state)
+{
+	(void)state;
+	begin_running();
+	fake_send("top\r");
+	fake_shell_run(2500);
+	const char *text = fake_output();
+	u32 pictures = 0;
+
+	for (const char *at = text; (at = strstr(at, "web1  running   [")); at++)
+		pictures++;
+	assert_int_equal(pictures, 3);
+	assert_non_null(strstr(text, "7.8M of 128M"));
+	assert_null(strstr(text, PROMPT "\x1b"));
+	fake_send("xq");
+	fake_shell_run(100);
+	text = fake_output();
+	assert_string_equal(strstr(text, "\x1b[?25h"), "\x1b[?25h\x1b[?1049l\x1b[A\r\n" PROMPT);
+}
+
+/* Columns of the longest line, and how many lines there are; escape sequences take no place. */
+static u32 widest(const char *text, u32 *lines)
+{
+	u32 most = 0, columns = 0;
+
+	for (*lines = 0; *text; text++) {
+		if (*text == '\x1b') {
+			text++;
+			text += *text == '[' ? strcspn(text, "hlHJKn") : 0;
+			continue;
+		}
+		columns = *text == '\r' ? 0 : columns + (*text != '\n');
+		*lines += *text == '\n';
+		most = columns > most ? columns : most;
+	}
+	return most;
+}
+
+static void top_fits_the_terminal_that_says_its_size(void **state)
+{
+	static const struct {
+		const char *answer;
+		u32 columns, lines;
+	} rows[] = { { "\x1b[6;48R", 47, 5 }, { "\x1b[50;132R", 131, 6 }, { "\x1b[9999;9999R", 249, 6 }, { "\x1b[0;1R", 39, 5 } };
+	u32 lines;
+
+	(void)state;
+	begin_running();
+	fake_send("top\r");
+	fake_shell_run(100);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		(void)fake_output();
+		fake_send(rows[i].answer);
+		fake_shell_run(100);
+		u32 columns = widest(fake_output(), &lines);
+
+		assert_true(columns <= rows[i].columns);
+		assert_int_equal(lines, rows[i].lines);
+	}
+	fake_send("\x1b[Aq");
+	fake_shell_run(100);
+	assert_non_null(strstr(fake_output(), "\r\n" PROMPT));
+}
+
 static void cursor_keys_history_and_completion_reach_the_command(void **state)
 {
 	(void)state;
 	begin();
 	expect_json("vm list --json", "web1");
 	assert_string_equal(fake_command("ersion\x01v"),
-			    "ersion\b\b\b\b\b\bversion\b\b\b\b\b\b\r\naerostat " AEROSTAT_VERSION ", debug build\r\n" PROMPT);
+			    "ersion\b\b\b\b\b\bversion\b\b\b\b\b\bersion\r\naerostat " AEROSTAT_VERSION
+			    ", debug build\r\n" PROMPT);
 	assert_string_equal(fake_command("\x1b[A"), "version\r\naerostat " AEROSTAT_VERSION ", debug build\r\n" PROMPT);
 	assert_string_equal(fake_command("vers\t"), "version \r\naerostat " AEROSTAT_VERSION ", debug build\r\n" PROMPT);
 	fake_send("vm in\tw\t\t");
@@ -399,6 +475,13 @@ static void cursor_keys_history_and_completion_reach_the_command(void **state)
 	fake_send("\x03");
 	fake_shell_run(100);
 	assert_string_equal(fake_output(), "^C\r\n" PROMPT);
+	fake_send("vm set web1 memory.mi\t64M memory.\t");
+	fake_shell_run(100);
+	assert_string_equal(fake_output(),
+			    "vm set web1 memory.min=64M memory."
+			    "\r\nmemory.max  memory.min  memory.shares  \r\n" PROMPT "vm set web1 memory.min=64M memory.");
+	fake_send("\x03");
+	fake_shell_run(100);
 }
 
 /* ---- a slow wire ---- */
@@ -715,6 +798,9 @@ int main(void)
 		cmocka_unit_test(input_may_be_sent_ahead_and_cr_lf_and_crlf_end_lines),
 		cmocka_unit_test(a_line_of_1024_bytes_is_taken_and_a_longer_one_refused_whole),
 		cmocka_unit_test(four_kib_sent_ahead_of_a_busy_console_are_all_kept),
+		cmocka_unit_test(top_as_json_is_one_snapshot),
+		cmocka_unit_test(top_draws_again_until_q_and_gives_the_prompt_back),
+		cmocka_unit_test(top_fits_the_terminal_that_says_its_size),
 		cmocka_unit_test(cursor_keys_history_and_completion_reach_the_command),
 		cmocka_unit_test(output_waits_for_a_full_wire_and_nothing_is_lost_or_reordered),
 		cmocka_unit_test(an_interrupted_answer_is_still_one_object),
