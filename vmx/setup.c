@@ -156,8 +156,6 @@ void setup_controls(struct vcpu *v)
 	vmcs_write(CPU_CONTROLS_2, vmx_caps.controls[CONTROL_CPU2]);
 	vmcs_write(EXIT_CONTROLS, vmx_caps.controls[CONTROL_EXIT]);
 	vmcs_write(ENTRY_CONTROLS, vmx_caps.controls[CONTROL_ENTRY]);
-	if (vmx_has(CONTROL_CPU2, CPU2_XSAVES))
-		vmcs_write(XSS_EXIT_BITMAP, 0); /* guests have no XSS: nothing to exit for */
 	vmcs_write(VPID, (u16)(v->vm_id * PC_MAX_VCPUS + v->config.index));
 	vmcs_write(EPT_POINTER, v->config.ept->eptp);
 	vmcs_write(MSR_BITMAP, mpa_of(msr_bitmap).a);
