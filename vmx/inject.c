@@ -132,8 +132,9 @@ void inject_before_entry(struct vcpu *v)
 
 	if (v->nmi_pending && !busy)
 		busy = place_nmi(v, blocking);
+	/* A processor may open the NMI's window in STI's shadow, where none can be placed (25.2): the other one opens behind it. */
 	if (v->nmi_pending)
-		controls |= CPU_NMI_WINDOW;
+		controls |= blocking & BLOCKED_STI ? CPU_INTERRUPT_WINDOW : CPU_NMI_WINDOW;
 	if (place_interrupt(v, busy, blocking))
 		controls |= CPU_INTERRUPT_WINDOW;
 	if (controls != v->cpu_controls) {
