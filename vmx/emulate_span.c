@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/emulate_span.h"
+#include "vmx/debug.h"
 #include "vmx/machine.h"
 #include <string.h>
 
@@ -132,9 +133,10 @@ enum exit_action span_find_next(struct vcpu *v, enum segment segment, u64 offset
 	return EXIT_ADVANCE;
 }
 
-void span_at_device(struct span *span, gpa_t address, u32 bytes)
+void span_at_device(struct span *span, gva_t linear, gpa_t address, u32 bytes)
 {
 	CHECK(bytes >= 1 && address.a % PAGE_SIZE + bytes <= PAGE_SIZE);
+	span->linear = linear;
 	span->piece[0] = (struct span_piece){ .bytes = bytes, .device = address };
 	span->piece[1].bytes = 0;
 	span->walk[0].marks = 0;
@@ -172,12 +174,18 @@ static void write_piece(struct vcpu *v, const struct span_piece *piece, u64 valu
 		pc_mmio_write(v->config.pc, v->config.index, piece->device, piece->bytes, value);
 }
 
+static u32 span_bytes(const struct span *span)
+{
+	return span->piece[0].bytes + span->piece[1].bytes;
+}
+
 u64 span_read(struct vcpu *v, const struct span *span)
 {
 	u64 value = read_piece(v, &span->piece[0]);
 
 	if (span->piece[1].bytes)
 		value |= read_piece(v, &span->piece[1]) << 8 * span->piece[0].bytes;
+	debug_access(v, span->linear.a, span_bytes(span), DEBUG_READ);
 	return value;
 }
 
@@ -186,4 +194,5 @@ void span_write(struct vcpu *v, const struct span *span, u64 value)
 	write_piece(v, &span->piece[0], value);
 	if (span->piece[1].bytes)
 		write_piece(v, &span->piece[1], value >> 8 * span->piece[0].bytes);
+	debug_access(v, span->linear.a, span_bytes(span), DEBUG_WRITE);
 }

@@ -33,7 +33,7 @@ enum exit_action span_find(struct vcpu *v, enum segment segment, u64 offset, u32
 /* The same for the next element of a string, after the last one was marked: within the same page nothing is walked again. */
 enum exit_action span_find_next(struct vcpu *v, enum segment segment, u64 offset, u32 bytes, u32 access, struct span *span);
 /* The whole operand is a device's, at an address that the processor translated already. */
-void span_at_device(struct span *span, gpa_t address, u32 bytes);
+void span_at_device(struct span *span, gva_t linear, gpa_t address, u32 bytes);
 bool span_touches_device(const struct span *span);
 /* Accessed and dirty flags. False: the page tables changed; run the instruction again. */
 bool span_mark(const struct span *span);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/emulate_string.h"
+#include "vmx/debug.h"
 #include "vmx/emulate_registers.h"
 #include "vmx/machine.h"
 
 #define RFLAGS_DF BIT(10)
-#define PENDING_DEBUG_STEP BIT(14)
 
 /* ---- any string instruction ---- */
 
@@ -75,11 +75,10 @@ enum exit_action string_run(struct vcpu *v, struct string *s, string_element *el
 			step_index(v, s, GPR_RDI);
 		if (!count_down(v, s))
 			return EXIT_ADVANCE;
-		/* Single-stepping traps after each element. */
-		if (vmcs_read(GUEST_RFLAGS) & RFLAGS_TF) {
-			vmcs_write(GUEST_PENDING_DEBUG, vmcs_read(GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+		/* Single steps and breakpoints trap after each element. */
+		debug_step();
+		if (vmcs_read(GUEST_PENDING_DEBUG))
 			return EXIT_RESUME;
-		}
 	}
 	return EXIT_RESUME;
 }

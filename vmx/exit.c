@@ -6,13 +6,13 @@
 #include "vmx/exit.h"
 #include "vmx/checker.h"
 #include "vmx/counters.h"
+#include "vmx/debug.h"
 #include "vmx/inject.h"
 #include "vmx/machine.h"
 #include "vmx/run.h"
 
 enum { QUAL = 1, EVENT = 2 };
 #define REASON_ENTRY_FAILED BIT(31)
-#define PENDING_DEBUG_STEP BIT(14)
 
 /* The table by columns: what each exit looks at is next to each other. */
 static enum exit_action (*const handlers[])(struct vcpu *v) = {
@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) void advance(const struct vcpu *v, 
 	if (__builtin_expect(blocking & (BLOCKED_STI | BLOCKED_MOV_SS), 0))
 		vmcs_write(GUEST_INTERRUPTIBILITY, blocking & ~(u32)(BLOCKED_STI | BLOCKED_MOV_SS));
 	if (__builtin_expect((vmcs_read(GUEST_RFLAGS) & RFLAGS_TF) != 0, 0))
-		vmcs_write(GUEST_PENDING_DEBUG, vmcs_read(GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
+		debug_step();
 }
 
 static inline void remember(struct exit_past *past, u64 reason, u64 rip, u64 tsc)

@@ -30,4 +30,5 @@ enum {
 
 #define DR6_RESET 0xffff0ff0ULL
 #define DR7_RESET 0x400ULL
+#define DR7_ENABLES 0xffULL
 #define DR7_GENERAL_DETECT BIT(13)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/strio.h"
+#include "vmx/debug.h"
 #include "vmx/emulate_string.h"
 
 /* Exit qualification, SDM vol. 3C, table 27-5. */
@@ -15,11 +16,13 @@ static u16 port_of(const struct vcpu *v)
 static void ins(struct vcpu *v, struct string *s)
 {
 	span_write(v, &s->to, pc_port_read(v->config.pc, v->config.index, port_of(v), s->bytes));
+	debug_access(v, port_of(v), s->bytes, DEBUG_PORT);
 }
 
 static void outs(struct vcpu *v, struct string *s)
 {
 	pc_port_write(v->config.pc, v->config.index, port_of(v), s->bytes, (u32)span_read(v, &s->from));
+	debug_access(v, port_of(v), s->bytes, DEBUG_PORT);
 }
 
 /* The guest cannot go on by itself: each element exits. */

@@ -186,6 +186,14 @@ void switch_set_cr2(struct vcpu *v, u64 address)
 	cr2_write(address);
 }
 
+u64 switch_debug_address(struct vcpu *v, u32 n)
+{
+	static u64 (*const registers[])(void) = { dr0_read, dr1_read, dr2_read, dr3_read };
+
+	CHECK(vmx_cpu()->owner == v && n < ARRAY_SIZE(registers));
+	return registers[n]();
+}
+
 u64 switch_dr6(struct vcpu *v)
 {
 	CHECK(vmx_cpu()->owner == v);

@@ -16,7 +16,8 @@ void switch_reload_extended(struct vcpu *v);  /* after simd_begin */
 
 /* CR2 as the guest has it: it lives in the processor. */
 void switch_set_cr2(struct vcpu *v, u64 address);
-/* DR6 likewise. */
+/* Debug registers likewise. */
+u64 switch_debug_address(struct vcpu *v, u32 n); /* DR0 … DR3 */
 u64 switch_dr6(struct vcpu *v);
 void switch_set_dr6(struct vcpu *v, u64 value);
 void switch_set_xcr0(struct vcpu *v, u64 value);

@@ -31,7 +31,7 @@ static enum exit_action debug_exception(struct vcpu *v)
 {
 	switch_set_dr6(v, (switch_dr6(v) & ~0xfULL) | (v->exit.qualification & 0x600f));
 	vmcs_write(GUEST_DR7, vmcs_read(GUEST_DR7) & ~DR7_GENERAL_DETECT);
-	vmcs_write(GUEST_DEBUGCTL, vmcs_read(GUEST_DEBUGCTL) & ~1ULL);
+	vmcs_write(GUEST_DEBUGCTL, 0); /* LBR and BTF, all that a guest may set */
 	return vcpu_inject_exception(v, VECTOR_DB, 0);
 }
 

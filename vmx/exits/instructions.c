@@ -2,6 +2,7 @@
 /* Instructions that exit and need little. */
 #include "vmx/caps.h"
 #include "vmx/cpuid.h"
+#include "vmx/debug.h"
 #include "vmx/exit.h"
 #include "vmx/machine.h"
 #include "vmx/switch.h"
@@ -24,8 +25,11 @@ enum exit_action exit_cache(struct vcpu *v)
 	return EXIT_ADVANCE;
 }
 
+/* A trap behind HLT ends it. */
 enum exit_action exit_halt(struct vcpu *v)
 {
+	if (debug_trap_follows())
+		return EXIT_ADVANCE;
 	v->halted = true;
 	v->halted_deaf = !(vmcs_read(GUEST_RFLAGS) & RFLAGS_IF);
 	return EXIT_HALT;
@@ -55,12 +59,13 @@ static bool is_consistent_xcr0(u64 value)
 	return true;
 }
 
+/* The privilege is ours to check too: a processor may exit first (Bochs). */
 enum exit_action exit_xsetbv(struct vcpu *v)
 {
 	u64 value = (v->regs.rdx << 32) | (u32)v->regs.rax;
 	u64 allowed = cpuid_xcr0_mask(v) & vmx_caps.xcr0;
 
-	if ((u32)v->regs.rcx != 0 || (value & ~allowed) || !is_consistent_xcr0(value))
+	if (vcpu_cpl() != 0 || (u32)v->regs.rcx != 0 || (value & ~allowed) || !is_consistent_xcr0(value))
 		return vcpu_inject_exception(v, VECTOR_GP, 0);
 	switch_set_xcr0(v, value);
 	return EXIT_ADVANCE;

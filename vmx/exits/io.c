@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IN and OUT.  INS and OUTS are strio.c's. */
+#include "vmx/debug.h"
 #include "vmx/exit.h"
 #include "vmx/strio.h"
 
@@ -24,8 +25,9 @@ enum exit_action exit_io(struct vcpu *v)
 		u32 value = pc_port_read(v->config.pc, v->config.index, port, size);
 
 		v->regs.rax = (v->regs.rax & parts[size].kept) | (value & parts[size].taken);
-		return EXIT_ADVANCE;
+	} else {
+		pc_port_write(v->config.pc, v->config.index, port, size, (u32)(v->regs.rax & parts[size].taken));
 	}
-	pc_port_write(v->config.pc, v->config.index, port, size, (u32)(v->regs.rax & parts[size].taken));
+	debug_access(v, port, size, DEBUG_PORT);
 	return EXIT_ADVANCE;
 }

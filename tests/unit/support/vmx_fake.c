@@ -7,7 +7,7 @@
 enum { ENCODINGS = 0x7000 };
 
 static u64 fields[ENCODINGS];
-u64 vmx_fake_cr2, vmx_fake_dr6;
+u64 vmx_fake_cr2, vmx_fake_dr6, vmx_fake_debug[4];
 struct vmx_caps vmx_caps;
 
 u64 vmcs_read_raw(u32 encoding)
@@ -83,6 +83,12 @@ void switch_set_cr2(struct vcpu *v, u64 address)
 	vmx_fake_cr2 = address;
 }
 
+u64 switch_debug_address(struct vcpu *v, u32 n)
+{
+	(void)v;
+	return vmx_fake_debug[n];
+}
+
 u64 switch_dr6(struct vcpu *v)
 {
 	(void)v;
@@ -93,4 +99,9 @@ void switch_set_dr6(struct vcpu *v, u64 value)
 {
 	(void)v;
 	vmx_fake_dr6 = value;
+}
+
+void switch_set_xcr0(struct vcpu *v, u64 value)
+{
+	v->xcr0 = value;
 }

@@ -7,4 +7,4 @@
 /* All fields 0, capabilities of a present-day processor, a flat 64-bit guest with interrupts off. */
 void vmx_fake_reset(void);
 void vmx_fake_mode(enum vcpu_mode mode); /* the guest's segments and control registers for this mode */
-extern u64 vmx_fake_cr2, vmx_fake_dr6;
+extern u64 vmx_fake_cr2, vmx_fake_dr6, vmx_fake_debug[4];
