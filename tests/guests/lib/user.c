@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum { USER_CODE = 0x33, USER_DATA = 0x3b, KERNEL_CODE = 0x08, KERNEL_DATA = 0x10, TASK = 0x40, GDT_ENTRIES = 10, COPIED = 6 };
-enum { VECTOR_LEAVE = 0x81, GATE_USER = 3 << 5, TSS_RSP0 = 4, TSS_BYTES = 104, STACK_BYTES = 8192 };
+enum { VECTOR_LEAVE = 0x81, GATE_USER = 3 << 5, TSS_RSP0 = 4, TSS_MAP_AT = 102, TSS_BYTES = 104, STACK_BYTES = 8192 };
 
 struct __attribute__((packed)) table_pointer {
 	u16 limit;
@@ -32,6 +32,7 @@ void user_init(void)
 	gdt[USER_DATA / 8] = 0x00cff3000000ffff;
 	gdt[TASK / 8] = (TSS_BYTES - 1) | (at & 0xffffff) << 16 | 0x89ULL << 40 | (at >> 24 & 0xff) << 56;
 	memcpy(task + TSS_RSP0, &top, sizeof(top));
+	task[TSS_MAP_AT] = TSS_BYTES; /* no I/O permission map: no ports */
 	interrupt_on(VECTOR_LEAVE, leave);
 	interrupt_gate_flags(VECTOR_LEAVE, GATE_USER);
 	__asm__ volatile("lgdt %0; ltr %w1" : : "m"(pointer), "r"(TASK) : "memory");
