@@ -51,7 +51,7 @@ $(B)/efi/%.efi: tests/efi/%.c boot/boot.mk tests/tests.mk
 # ---- everything ----
 # One job for each emulator test module, the longest first: two jobs run side by side.
 PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
-EMU_PARTS := $(B)/tiny.img $(B)/efi/locked.efi
+EMU_PARTS := $(patsubst tests/emu/%.conf,$(B)/%.img,$(wildcard tests/emu/*.conf)) $(B)/efi/locked.efi
 EMU_LONG := $(addprefix tests/emu/,test_debian.py test_tiny.py)
 EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 

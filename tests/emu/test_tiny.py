@@ -5,6 +5,7 @@ import re
 
 IMAGE = "build/tiny.img"
 MIB = 1 << 20
+PAUSE_SECONDS = 60
 
 
 def test_vt_x_is_on(bochs):
@@ -63,6 +64,28 @@ def test_pause_and_resume(undisturbed):
     undisturbed.done("vm resume hello")
     undisturbed.send("hello", "again")
     undisturbed.wait_log("hello", "echo: again")
+
+
+def look(console):
+    """What the guest sees of its time: nanoseconds, TSC, and the word for whether it was stopped."""
+    before = len(console.log("clock"))
+    console.send("clock", "look")
+    return re.search(r"ns (\d+), tsc (\d+), (.*)", console.wait_log("clock", "^clock: look", after=before)).groups()
+
+
+def test_a_pause_stops_the_clock_and_is_told_once(undisturbed):
+    undisturbed.done("vm start clock")
+    undisturbed.wait_log("clock", "clock: ready")
+    looks = [look(undisturbed)]
+    undisturbed.done("vm pause clock")
+    undisturbed.command(f"sleep {PAUSE_SECONDS}", 120)
+    undisturbed.done("vm resume clock")
+    looks += [look(undisturbed), look(undisturbed)]
+    passed = [int(b[0]) - int(a[0]) for a, b in zip(looks, looks[1:])]
+    ticks = [int(b[1]) - int(a[1]) for a, b in zip(looks, looks[1:])]
+    assert all(0 < ns < PAUSE_SECONDS * 10**9 // 2 for ns in passed) and all(tick > 0 for tick in ticks)
+    assert abs(passed[0] / ticks[0] * ticks[1] / passed[1] - 1) < 0.001
+    assert [stopped for _, _, stopped in looks] == ["not stopped", "stopped", "not stopped"]
 
 
 def test_exits_are_counted(undisturbed):

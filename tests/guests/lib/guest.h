@@ -133,6 +133,14 @@ void timer_arm(u64 us);
 /* Halt until *flag is set or `us` have passed. Returns *flag; interrupts are on afterwards. */
 bool wait_flag(const volatile u32 *flag, u64 us);
 
+/* ---- the paravirtual clock (pvclock.c), by CPU: asked on that CPU ---- */
+
+bool pvclock_is_there(void);
+void pvclock_register(u32 cpu);
+bool pvclock_is_stable(u32 cpu);
+bool pvclock_was_stopped(u32 cpu); /* since it was asked last */
+u64 pvclock_ns(u32 cpu);
+
 /* ---- ACPI (acpi.c) ---- */
 
 struct acpi_header {
