@@ -74,10 +74,12 @@ struct boot_module {
 
 enum boot_module_status { BOOT_MODULE_LOADED, BOOT_MODULE_MISSING, BOOT_MODULE_READ_ERROR, BOOT_MODULE_NO_MEMORY };
 
+enum boot_pixel_format { BOOT_PIXELS_BGRX, BOOT_PIXELS_RGBX, BOOT_PIXELS_OTHER }; /* the first two: 32 bits each */
+
 struct boot_framebuffer {
-	u64 base; /* 0: none */
+	u64 base; /* 0: none, or firmware keeps it to itself */
 	u32 width, height, pixels_per_line;
-	u32 format; /* 0: 32-bit BGRX, 1: 32-bit RGBX */
+	u32 format; /* enum boot_pixel_format */
 };
 
 struct bootinfo {

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The framebuffer that firmware set up, if the kernel can draw on it: 32 bits a pixel. UEFI 2.10, 12.9. */
+/* The framebuffer that firmware set up, as firmware describes it: the kernel sees whether it can draw on it. UEFI 2.10, 12.9. */
 #include "boot/boot.h"
-#include "kernel/lib/check.h"
 
 void framebuffer_find(void)
 {
+	static const u32 formats[] = {
+		[PixelRedGreenBlueReserved8BitPerColor] = BOOT_PIXELS_RGBX,
+		[PixelBlueGreenRedReserved8BitPerColor] = BOOT_PIXELS_BGRX,
+		[PixelBitMask] = BOOT_PIXELS_OTHER,
+	};
 	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
 	EFI_GRAPHICS_OUTPUT_PROTOCOL *graphics;
 	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
@@ -13,17 +17,11 @@ void framebuffer_find(void)
 	    !graphics->Mode->Info)
 		return;
 	mode = graphics->Mode->Info;
-	if (mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor &&
-	    mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor)
-		return;
-	if (mode->PixelsPerScanLine < mode->HorizontalResolution || mode->VerticalResolution == 0)
-		return;
 	boot.info->framebuffer = (struct boot_framebuffer){
-		.base = graphics->Mode->FrameBufferBase,
+		.base = mode->PixelFormat == PixelBltOnly ? 0 : graphics->Mode->FrameBufferBase,
 		.width = mode->HorizontalResolution,
 		.height = mode->VerticalResolution,
 		.pixels_per_line = mode->PixelsPerScanLine,
-		.format = mode->PixelFormat == PixelRedGreenBlueReserved8BitPerColor,
+		.format = mode->PixelFormat < ARRAY_SIZE(formats) ? formats[mode->PixelFormat] : BOOT_PIXELS_OTHER,
 	};
-	CHECK(boot.info->framebuffer.width <= boot.info->framebuffer.pixels_per_line);
 }

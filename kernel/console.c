@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/console.h"
+#include "drivers/framebuffer.h"
 #include "drivers/uart.h"
 #include "kernel/core/boot.h"
 #include "kernel/core/machine.h"
+#include "kernel/core/wire.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/log.h"
+#include "kernel/sched.h"
 #include "kernel/x86/apic.h"
 #include "kernel/x86/ioapic.h"
 #include "kernel/x86/irq.h"
@@ -15,6 +18,7 @@ enum {
 	PC_CLOCK_HZ = 1843200,
 	BAUD = 115200,
 	PCI_FLAGS = 0xf, /* active low, level: what is not on the ISA bus */
+	SCREEN_WEIGHT = 200,
 };
 
 static struct boot_isa_irq interrupt; /* of the port in use */
@@ -90,7 +94,29 @@ void console_find(void)
 	log_line("console: firmware's serial port, at %s 0x%llx", where, place.address);
 }
 
-void console_listen(void)
+/* ---- the screen ---- */
+
+static enum task_result draw(struct task *task)
+{
+	(void)task;
+	return framebuffer_step() ? TASK_AGAIN : TASK_WAIT;
+}
+
+static struct task drawer = { .name = "screen", .step = draw, .weight = SCREEN_WEIGHT };
+
+static void wake_drawer(void)
+{
+	sched_wake(&drawer);
+}
+
+void console_show(void)
+{
+	framebuffer_drain();
+}
+
+/* ---- the last row ---- */
+
+static void listen_to_port(void)
 {
 	irq_set_handler(IRQ_UART, uart_interrupt);
 	if (has_interrupt && ioapic_route(interrupt.gsi, interrupt.flags, IRQ_UART, apic_id())) {
@@ -100,4 +126,14 @@ void console_listen(void)
 	if (has_interrupt)
 		log_line("console: no IOAPIC has input %u: the serial port is looked at again and again", interrupt.gsi);
 	uart_look();
+}
+
+void console_listen(void)
+{
+	listen_to_port();
+	if (!framebuffer_is_there())
+		return;
+	sched_add(&drawer, SCHED_ANY_CPU);
+	wire_on_output(wake_drawer);
+	wake_drawer();
 }

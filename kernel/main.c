@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The start of the machine: one ordered list, printed as it runs.  No other code runs before its row. */
+#include "drivers/framebuffer.h"
 #include "kernel/console.h"
 #include "kernel/core/boot.h"
 #include "kernel/core/cpus.h"
@@ -187,6 +188,7 @@ static const struct {
 } starts[] = {
 	{ "processor", start_processor }, /* protections first */
 	{ "paging", start_paging },
+	{ "screen", framebuffer_init },
 	{ "traps", start_traps }, /* needs mapped stacks; from here a fault says where */
 	{ "symbols", start_symbols },
 	{ "acpi", machine_init },
@@ -223,6 +225,7 @@ void kernel_main(const struct bootinfo *from)
 	step_begin(NULL);
 	for (u32 i = 0; i < ARRAY_SIZE(starts); i++) {
 		log_line("start: %s", starts[i].name);
+		console_show();
 		starts[i].run();
 	}
 	wire_serve();

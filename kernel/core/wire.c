@@ -13,7 +13,9 @@ static u8 out[WIRE_OUT_BYTES], in[WIRE_IN_BYTES];
 static u64 out_begin, out_end, in_begin, in_end;
 static u64 in_lost;
 static const struct wire_port *port;
-static void (*input_wake)(void);
+static void (*input_wake)(void), (*output_wake)(void);
+static const struct wire_screen *screen;
+static u64 screen_at;
 static bool interrupts_serve;
 
 /* Hand over as much as the device takes now. False: it is busy, or there is nothing left. */
@@ -63,18 +65,31 @@ static void copy_out(const u8 *ring, u32 size, u64 at, u8 *bytes, u32 count)
 	memcpy(bytes + first, ring, count - first);
 }
 
+static u64 oldest(void)
+{
+	return out_end > WIRE_OUT_BYTES ? out_end - WIRE_OUT_BYTES : 0;
+}
+
 void wire_attach(const struct wire_port *to)
 {
 	CHECK(to->send != NULL && to->want != NULL && to->idle != NULL);
 	lock_acquire(&lock);
 	CHECK(out_end - out_begin <= WIRE_OUT_BYTES);
 	port = to;
-	out_begin = out_end > WIRE_OUT_BYTES ? out_end - WIRE_OUT_BYTES : 0;
+	out_begin = oldest();
 	if (interrupts_serve)
 		send_and_ask();
 	else
 		send_all();
 	lock_release(&lock);
+}
+
+static void wake_by(void (**slot)(void))
+{
+	void (*wake)(void) = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+
+	if (wake)
+		wake();
 }
 
 u32 wire_put(const u8 *bytes, u32 count)
@@ -89,6 +104,7 @@ u32 wire_put(const u8 *bytes, u32 count)
 	else
 		send_all();
 	lock_release(&lock);
+	wake_by(&output_wake);
 	return taken;
 }
 
@@ -122,8 +138,11 @@ void wire_flush(void)
 	for (u32 looks = 0; port && !port->idle() && looks < PATIENCE; looks++)
 		;
 	lock_release(&lock);
+	if (screen)
+		screen->drain();
 }
 
+/* On the screen the panic alone: what was said before is on the device, and in the panic's tail of the log. */
 void wire_panic(const u8 *bytes, u32 count)
 {
 	send_all();
@@ -133,6 +152,35 @@ void wire_panic(const u8 *bytes, u32 count)
 		sent += now;
 		idle = now > 0 ? 0 : idle;
 	}
+	if (screen)
+		screen->panic(bytes, count);
+}
+
+/* ---- the screen ---- */
+
+void wire_attach_screen(const struct wire_screen *to)
+{
+	CHECK(to->drain != NULL && to->panic != NULL && !screen);
+	screen = to;
+}
+
+u32 wire_screen_take(u8 *bytes, u32 count)
+{
+	lock_acquire(&lock);
+	screen_at = max_u64(screen_at, oldest());
+	u32 taken = (u32)min_u64(count, out_end - screen_at);
+
+	copy_out(out, WIRE_OUT_BYTES, screen_at, bytes, taken);
+	screen_at += taken;
+	if (!port)
+		out_begin = max_u64(out_begin, screen_at);
+	lock_release(&lock);
+	return taken;
+}
+
+void wire_on_output(void (*wake)(void))
+{
+	__atomic_store_n(&output_wake, wake, __ATOMIC_RELEASE);
 }
 
 /* ---- input ---- */
@@ -167,8 +215,5 @@ void wire_received(const u8 *bytes, u32 count)
 	in_end += room;
 	in_lost += count - room;
 	lock_release(&lock);
-	void (*wake)(void) = __atomic_load_n(&input_wake, __ATOMIC_ACQUIRE);
-
-	if (wake)
-		wake();
+	wake_by(&input_wake);
 }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drivers/painter.h"
+#include "drivers/font.h"
+#include "kernel/lib/check.h"
+#include <string.h>
+
+/* About what looking at a cell and drawing a pixel cost, in instructions. */
+enum { CELL_COST = 8, PIXEL_COST = 6, ROW_COST = 8, LEFTMOST = 0x8000 };
+
+/* The first of the fonts, in rising size, with which the whole screen can be used. */
+static const struct font *choose_font(u32 width, u32 height)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(fonts); i++)
+		if (width / fonts[i].width <= TERMINAL_MAX_COLUMNS && height / fonts[i].height <= TERMINAL_MAX_ROWS)
+			return &fonts[i];
+	return &fonts[ARRAY_SIZE(fonts) - 1];
+}
+
+bool painter_init(struct painter *painter, volatile u32 *pixels, u32 width, u32 height, u32 stride)
+{
+	const struct font *font = choose_font(width, height);
+
+	CHECK(stride >= width && pixels);
+	painter->pixels = pixels;
+	painter->stride = stride;
+	painter->font = font;
+	painter->columns = (u32)min_u64(width / font->width, TERMINAL_MAX_COLUMNS);
+	painter->rows = (u32)min_u64(height / font->height, TERMINAL_MAX_ROWS);
+	painter->next = 0;
+	if (painter->columns == 0 || painter->rows == 0)
+		return false;
+	for (u32 y = 0; y < height; y++)
+		for (u32 x = 0; x < width; x++)
+			pixels[(size_t)y * stride + x] = PAINTER_DARK;
+	memset(painter->shown, ' ', sizeof(painter->shown));
+	return true;
+}
+
+static void draw(struct painter *painter, u32 row, u32 column, u8 cell)
+{
+	const struct font *font = painter->font;
+	u32 character = cell & TERMINAL_CHARACTER;
+	u32 flip = cell & TERMINAL_REVERSE ? UINT32_MAX : 0;
+	volatile u32 *line = painter->pixels + (size_t)row * font->height * painter->stride + (size_t)column * font->width;
+
+	CHECK(character >= ' ' && row < painter->rows && column < painter->columns);
+	const u16 *glyph = font->rows + (size_t)(character - ' ') * font->height;
+
+	for (u32 y = 0; y < font->height; y++, line += painter->stride) {
+		u32 left = glyph[y] ^ flip;
+
+		for (u32 x = 0; x < font->width; x++, left <<= 1)
+			line[x] = left & LEFTMOST ? PAINTER_LIGHT : PAINTER_DARK;
+	}
+}
+
+/* False: the budget is used up; what is drawn is drawn. */
+static bool draw_row(struct painter *painter, struct terminal *terminal, u32 row, s64 *budget)
+{
+	const struct terminal_line *line = terminal_line(terminal, row);
+	u32 cursor = row == terminal->row ? terminal_cursor(terminal) : UINT32_MAX;
+	u8 *shown = painter->shown[row];
+
+	*budget -= painter->columns * CELL_COST;
+	for (u32 column = 0; column < painter->columns; column++) {
+		u8 cell = column < line->used ? line->cells[column] : ' ';
+
+		if (column == cursor)
+			cell ^= TERMINAL_REVERSE;
+		if (shown[column] == cell)
+			continue;
+		if (*budget < 0)
+			return false;
+		draw(painter, row, column, cell);
+		shown[column] = cell;
+		*budget -= painter->font->width * painter->font->height * PIXEL_COST;
+	}
+	return true;
+}
+
+/* Round and round: a flood of output lets no row starve. */
+bool painter_step(struct painter *painter, struct terminal *terminal, u32 budget)
+{
+	s64 left = budget;
+
+	CHECK(terminal->columns == painter->columns && terminal->rows == painter->rows);
+	for (u32 i = 0; i < painter->rows; i++) {
+		u32 row = painter->next;
+
+		left -= ROW_COST;
+		if (terminal->changed[row / 64] & BIT(row % 64)) {
+			if (left < 0 || !draw_row(painter, terminal, row, &left))
+				return true;
+			terminal->changed[row / 64] &= ~BIT(row % 64);
+		}
+		painter->next = row + 1 < painter->rows ? row + 1 : 0;
+	}
+	return false;
+}
