@@ -95,6 +95,7 @@ void framebuffer_init(void)
 	}
 	u64 pixels = (u64)from->pixels_per_line * (from->height - 1) + from->width;
 
+	CHECK(!attached && pixels > 0);
 	attached = painter_init(&painter, paging_map_device(from->base, pixels * sizeof(u32), PAGING_COMBINING), from->width,
 				from->height, from->pixels_per_line);
 	if (!attached) {

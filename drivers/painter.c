@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "drivers/painter.h"
 #include "drivers/font.h"
-#include "kernel/lib/check.h"
 #include <string.h>
 
 /* About what looking at a cell and drawing a pixel cost, in instructions. */
-enum { CELL_COST = 8, PIXEL_COST = 6, ROW_COST = 8, LEFTMOST = 0x8000 };
+enum { CELL_COST = 8, PIXEL_COST = 6, ROW_COST = 8, LEFTMOST = 0x8000, CHARACTERS = TERMINAL_UNKNOWN - ' ' + 1 };
+
+_Static_assert(ARRAY_SIZE(font_8x16) == CHARACTERS * 16, "printable ASCII and the sign for all else");
+_Static_assert(ARRAY_SIZE(font_16x32) == CHARACTERS * 32, "likewise");
 
 /* The first of the fonts, in rising size, with which the whole screen can be used. */
 static const struct font *choose_font(u32 width, u32 height)
@@ -26,7 +28,7 @@ bool painter_init(struct painter *painter, volatile u32 *pixels, u32 width, u32 
 	painter->font = font;
 	painter->columns = (u32)min_u64(width / font->width, TERMINAL_MAX_COLUMNS);
 	painter->rows = (u32)min_u64(height / font->height, TERMINAL_MAX_ROWS);
-	painter->next = 0;
+	painter->next_row = painter->next_column = 0;
 	if (painter->columns == 0 || painter->rows == 0)
 		return false;
 	for (u32 y = 0; y < height; y++)
@@ -54,46 +56,57 @@ static void draw(struct painter *painter, u32 row, u32 column, u8 cell)
 	}
 }
 
-/* False: the budget is used up; what is drawn is drawn. */
-static bool draw_row(struct painter *painter, struct terminal *terminal, u32 row, s64 *budget)
+/* From the next column on. False: the budget is used up. */
+static bool draw_row(struct painter *painter, struct terminal *terminal, s64 *budget)
 {
+	u32 row = painter->next_row;
 	const struct terminal_line *line = terminal_line(terminal, row);
 	u32 cursor = row == terminal->row ? terminal_cursor(terminal) : UINT32_MAX;
 	u8 *shown = painter->shown[row];
 
+	ASSERT(painter->next_column < painter->columns);
 	*budget -= painter->columns * CELL_COST;
-	for (u32 column = 0; column < painter->columns; column++) {
+	for (u32 column = painter->next_column; column < painter->columns; column++) {
 		u8 cell = column < line->used ? line->cells[column] : ' ';
 
 		if (column == cursor)
 			cell ^= TERMINAL_REVERSE;
 		if (shown[column] == cell)
 			continue;
+		painter->next_column = column;
 		if (*budget < 0)
 			return false;
 		draw(painter, row, column, cell);
 		shown[column] = cell;
 		*budget -= painter->font->width * painter->font->height * PIXEL_COST;
 	}
+	painter->next_column = 0;
 	return true;
 }
 
-/* Round and round: a flood of output lets no row starve. */
+/*
+ * Round and round, and on from where the last step ended: in a flood that changes everything between two steps no cell starves.  A row is
+ * done when it was looked at from its beginning.
+ */
 bool painter_step(struct painter *painter, struct terminal *terminal, u32 budget)
 {
 	s64 left = budget;
+	bool more = false;
 
 	CHECK(terminal->columns == painter->columns && terminal->rows == painter->rows);
 	for (u32 i = 0; i < painter->rows; i++) {
-		u32 row = painter->next;
+		u32 row = painter->next_row;
+		bool whole = painter->next_column == 0;
 
 		left -= ROW_COST;
 		if (terminal->changed[row / 64] & BIT(row % 64)) {
-			if (left < 0 || !draw_row(painter, terminal, row, &left))
+			if (left < 0 || !draw_row(painter, terminal, &left))
 				return true;
-			terminal->changed[row / 64] &= ~BIT(row % 64);
+			more = more || !whole;
+			if (whole)
+				terminal->changed[row / 64] &= ~BIT(row % 64);
 		}
-		painter->next = row + 1 < painter->rows ? row + 1 : 0;
+		painter->next_row = row + 1 < painter->rows ? row + 1 : 0;
 	}
-	return false;
+	return more;
 }

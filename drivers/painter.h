@@ -16,7 +16,7 @@ struct painter {
 	u32 stride; /* pixels from one line to the next */
 	const struct font *font;
 	u32 columns, rows; /* what fits, and a terminal may have */
-	u32 next;          /* the row to look at first */
+	u32 next_row, next_column; /* where to go on */
 	u8 shown[TERMINAL_MAX_ROWS][TERMINAL_MAX_COLUMNS];
 };
 

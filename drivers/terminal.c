@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "drivers/terminal.h"
-#include "kernel/lib/check.h"
 #include <string.h>
 
 enum { ESC = 0x1b, CONTROLS = 0x20, TAB = 8, MAX_PARAMETER = 9999, DEL = 0x7f, UTF8_LEAD = 0xc0 };
 enum state { PLAIN, ESCAPE, SEQUENCE, STRING };
+
+_Static_assert(TERMINAL_MAX_ROWS % 64 == 0, "whole words of changed");
 
 static void mark(struct terminal *t)
 {
@@ -49,6 +50,7 @@ static void put(struct terminal *t, u8 character)
 	}
 	struct terminal_line *line = terminal_line(t, t->row);
 
+	ASSERT(t->column < t->columns && line->used <= t->columns);
 	if (line->used < t->column)
 		memset(line->cells + line->used, ' ', t->column - line->used);
 	line->cells[t->column] = character | t->reverse;
@@ -196,6 +198,7 @@ static void digit(struct terminal *t, u8 byte)
 		return;
 	u32 *value = &t->parameters[t->count - 1];
 
+	ASSERT(t->count > 0 && *value <= MAX_PARAMETER);
 	*value = (u32)min_u64(*value * 10 + byte - '0', MAX_PARAMETER);
 }
 

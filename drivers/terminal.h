@@ -5,6 +5,7 @@
  * guest's bytes can hide the line that follows.  Pure: no device, no lock, bounded work a byte.  ECMA-48.
  */
 #pragma once
+#include "kernel/lib/check.h"
 #include "kernel/lib/types.h"
 
 enum { TERMINAL_MAX_COLUMNS = 256, TERMINAL_MAX_ROWS = 128, TERMINAL_PARAMETERS = 8 };
@@ -37,6 +38,7 @@ static inline struct terminal_line *terminal_line(struct terminal *terminal, u32
 {
 	u32 at = terminal->top + row;
 
+	ASSERT(row < terminal->rows && terminal->top < terminal->rows);
 	return &terminal->lines[at < terminal->rows ? at : at - terminal->rows];
 }
 
