@@ -15,7 +15,7 @@ struct painter {
 	volatile u32 *pixels;
 	u32 stride; /* pixels from one line to the next */
 	const struct font *font;
-	u32 columns, rows; /* what fits, and a terminal may have */
+	u32 columns, rows;         /* what fits, and a terminal may have */
 	u32 next_row, next_column; /* where to go on */
 	u8 shown[TERMINAL_MAX_ROWS][TERMINAL_MAX_COLUMNS];
 };

@@ -77,7 +77,8 @@ static void tabulator(struct terminal *t)
 }
 
 static void (*const controls[CONTROLS])(struct terminal *) = {
-	['\b'] = backspace, ['\t'] = tabulator, ['\n'] = line_feed, ['\v'] = line_feed, ['\f'] = line_feed, ['\r'] = carriage_return,
+	['\b'] = backspace, ['\t'] = tabulator, ['\n'] = line_feed,
+	['\v'] = line_feed, ['\f'] = line_feed, ['\r'] = carriage_return,
 };
 
 /* ---- sequences: ESC [ parameters final ---- */
@@ -178,8 +179,8 @@ static const struct {
 	u8 final;
 	void (*act)(struct terminal *t);
 } sequences[] = {
-	{ 'A', up },        { 'B', down },     { 'C', right },       { 'D', left },       { 'G', to_column },
-	{ 'H', to_place },  { 'f', to_place }, { 'J', erase_screen }, { 'K', erase_line }, { 'm', appearance },
+	{ 'A', up },       { 'B', down },     { 'C', right },        { 'D', left },       { 'G', to_column },
+	{ 'H', to_place }, { 'f', to_place }, { 'J', erase_screen }, { 'K', erase_line }, { 'm', appearance },
 };
 
 static void finish(struct terminal *t, u8 final)

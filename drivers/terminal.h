@@ -24,7 +24,7 @@ struct terminal {
 	u32 top;         /* the line that is the screen's first row */
 	u8 reverse;      /* 0 or TERMINAL_REVERSE, for what is written next */
 	u8 state;
-	bool foreign;    /* the open sequence is none that we know */
+	bool foreign; /* the open sequence is none that we know */
 	u32 count, parameters[TERMINAL_PARAMETERS];
 	u64 changed[TERMINAL_MAX_ROWS / 64]; /* a bit for each row that may look different; who has looked clears it */
 	struct terminal_line lines[TERMINAL_MAX_ROWS];

@@ -24,12 +24,12 @@ void wire_panic(const u8 *bytes, u32 count);
 /* ---- the screen's side: it shows the same bytes, at its own pace; where there is no device, the ring waits for it ---- */
 
 struct wire_screen {
-	void (*drain)(void);                         /* show all that was said */
-	void (*panic)(const u8 *bytes, u32 count);   /* show it at once, without locks */
+	void (*drain)(void);                       /* show all that was said */
+	void (*panic)(const u8 *bytes, u32 count); /* show it at once, without locks */
 };
 void wire_attach_screen(const struct wire_screen *screen);
-u32 wire_screen_take(u8 *bytes, u32 count);          /* its next bytes; what the ring has lost meanwhile is passed over */
-void wire_on_output(void (*wake)(void));             /* called when there is something for it, from any step */
+u32 wire_screen_take(u8 *bytes, u32 count); /* its next bytes; what the ring has lost meanwhile is passed over */
+void wire_on_output(void (*wake)(void));    /* called when there is something for it, from any step */
 
 /* ---- the device's side ---- */
 

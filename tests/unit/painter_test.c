@@ -63,7 +63,8 @@ static bool is_shown(u32 row, u32 column, u8 cell, u32 stride)
 		for (u32 x = 0; x < font->width; x++) {
 			bool light = (glyph[y] >> (15 - x) & 1) != (cell & TERMINAL_REVERSE ? 1 : 0);
 
-			if (pixels[(row * font->height + y) * stride + column * font->width + x] != (u32)(light ? PAINTER_LIGHT : PAINTER_DARK))
+			if (pixels[(row * font->height + y) * stride + column * font->width + x] !=
+			    (u32)(light ? PAINTER_LIGHT : PAINTER_DARK))
 				return false;
 		}
 	return true;

@@ -140,7 +140,9 @@ static void reverse_goes_on_and_off(void **state)
 static void unknown_sequences_leave_nothing(void **state)
 {
 	(void)state;
-	say("a\x1b[?25l\x1b[?1049hb\x1b(Bc\x1b" "7\x1b" "8d\x1b]0;title\ae\x1bP1;2|data\x1b\\f\x1b[1;2;3;4;5;6;7;8;9;10;11zg\x1b[>0ch\x1b[6ni\x1b[1 qj");
+	say("a\x1b[?25l\x1b[?1049hb\x1b(Bc\x1b"
+	    "7\x1b"
+	    "8d\x1b]0;title\ae\x1bP1;2|data\x1b\\f\x1b[1;2;3;4;5;6;7;8;9;10;11zg\x1b[>0ch\x1b[6ni\x1b[1 qj");
 	shows(0, "abcdefghij");
 	cursor_is_at(0, 10);
 }
@@ -157,7 +159,8 @@ static void a_character_of_more_bytes_is_one_sign(void **state)
 
 static void an_open_sequence_hides_nothing_of_the_next_line(void **state)
 {
-	static const char *const openings[] = { "\x1b", "\x1b[", "\x1b[12;", "\x1b[?", "\x1b]", "\x1b]0;title", "\x1bP", "\x1b^", "\x1b_", "\x1bX", "\x1b(" };
+	static const char *const openings[] = { "\x1b",  "\x1b[", "\x1b[12;", "\x1b[?", "\x1b]", "\x1b]0;title",
+						"\x1bP", "\x1b^", "\x1b_",    "\x1bX",  "\x1b(" };
 
 	(void)state;
 	for (u32 i = 0; i < ARRAY_SIZE(openings); i++) {
@@ -204,19 +207,38 @@ static void model_sequence(char final, int a, int b)
 	int n = a ? a : 1;
 
 	switch (final) {
-	case 'A': model.row = clamp(model.row - n, ROWS - 1); model.column = at; break;
-	case 'B': model.row = clamp(model.row + n, ROWS - 1); model.column = at; break;
-	case 'C': model.column = clamp(at + n, COLUMNS - 1); break;
-	case 'D': model.column = clamp(at - n, COLUMNS - 1); break;
-	case 'G': model.column = clamp(n - 1, COLUMNS - 1); break;
+	case 'A':
+		model.row = clamp(model.row - n, ROWS - 1);
+		model.column = at;
+		break;
+	case 'B':
+		model.row = clamp(model.row + n, ROWS - 1);
+		model.column = at;
+		break;
+	case 'C':
+		model.column = clamp(at + n, COLUMNS - 1);
+		break;
+	case 'D':
+		model.column = clamp(at - n, COLUMNS - 1);
+		break;
+	case 'G':
+		model.column = clamp(n - 1, COLUMNS - 1);
+		break;
 	case 'H':
 		model.row = clamp(n - 1, ROWS - 1);
 		model.column = clamp((b ? b : 1) - 1, COLUMNS - 1);
 		break;
-	case 'J': model_blank(a == 0 ? here : 0, a == 1 ? here + 1 : ROWS * COLUMNS); break;
-	case 'K': model_blank(a == 0 ? here : here - at, a == 1 ? here + 1 : here - at + COLUMNS); break;
-	case 'm': model.reverse = a == 7 || (a != 0 && a != 27 && model.reverse) ? TERMINAL_REVERSE : 0; break;
-	default: break;
+	case 'J':
+		model_blank(a == 0 ? here : 0, a == 1 ? here + 1 : ROWS * COLUMNS);
+		break;
+	case 'K':
+		model_blank(a == 0 ? here : here - at, a == 1 ? here + 1 : here - at + COLUMNS);
+		break;
+	case 'm':
+		model.reverse = a == 7 || (a != 0 && a != 27 && model.reverse) ? TERMINAL_REVERSE : 0;
+		break;
+	default:
+		break;
 	}
 }
 
@@ -279,7 +301,7 @@ static void it_looks_as_the_simple_model_does(void **state)
 		if (what == 0)
 			both_say_a_sequence();
 		else if (what == 1)
-			both_say_a_byte((u8)"\r\n\b\t\a"[rand() % 5]);
+			both_say_a_byte((u8) "\r\n\b\t\a"[rand() % 5]);
 		else
 			both_say_a_byte((u8)(rand() % 16 ? ' ' + rand() % 95 : 0x7f + rand() % 129));
 		cursor_is_at((u32)model.row, (u32)clamp(model.column, COLUMNS - 1));
@@ -305,7 +327,7 @@ static void no_change_goes_unmarked(void **state)
 		for (u32 i = 0; i < ROWS * COLUMNS; i++)
 			before[i / COLUMNS][i % COLUMNS] = cell(i / COLUMNS, i % COLUMNS);
 		for (u32 i = 0; i < sizeof(bytes); i++)
-			bytes[i] = rand() % 3 ? (u8)"\x1b[12;7mJKHA\r\n\b\tx]"[rand() % 17] : (u8)rand();
+			bytes[i] = rand() % 3 ? (u8) "\x1b[12;7mJKHA\r\n\b\tx]"[rand() % 17] : (u8)rand();
 		terminal_feed(&terminal, bytes, sizeof(bytes));
 		assert_true(terminal.changed[0] & BIT(row));
 		assert_true(terminal.changed[0] & BIT(terminal.row));
