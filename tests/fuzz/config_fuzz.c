@@ -12,6 +12,12 @@
 
 static struct config config, with_another;
 
+/* Some files are there, some are not. */
+static const char *trouble(const char *path)
+{
+	return strchr(path, 'x') ? "is not on the boot volume" : NULL;
+}
+
 static u32 lines_of(const u8 *text, size_t bytes)
 {
 	u32 lines = 1;
@@ -70,9 +76,10 @@ static void check_vm(u32 number)
 	CHECK(vm->vcpus >= 1 && vm->vcpus <= CONFIG_MAX_VCPUS && vm->name[0]);
 	CHECK(vm->balloon <= BALLOON_ALL && vm->identity <= IDENTITY_NONE);
 	CHECK(vm->memory_max_bytes % PAGE_SIZE == 0 && vm->memory_min_bytes % PAGE_SIZE == 0);
-	CHECK(!vm->valid ||
+	CHECK(vm->error ||
 	      (vm->kernel[0] && vm->memory_max_bytes && vm->memory_min_bytes <= vm->memory_max_bytes && has_pool(vm->pool)));
 	CHECK(vm->memory_shares <= 1000000000);
+	CHECK(!vm->error || strnlen(vm->error, CONFIG_ERROR_BYTES) < CONFIG_ERROR_BYTES);
 }
 
 /* Upwards from every pool there is an end. */
@@ -80,7 +87,7 @@ static void check_pool(const struct config_pool *pool)
 {
 	u32 steps = 0;
 
-	CHECK(!pool->valid || !pool->max_bytes || pool->min_bytes <= pool->max_bytes);
+	CHECK(pool->error || !pool->max_bytes || pool->min_bytes <= pool->max_bytes);
 	CHECK(pool->shares <= 1000000000);
 	for (const char *name = pool->parent; strcmp(name, "none") != 0; steps++) {
 		u32 i = 0;
@@ -100,30 +107,30 @@ static void check_another(const u8 *text, size_t bytes)
 	if (bytes)
 		memcpy(longer, text, bytes);
 	memcpy(longer + bytes, OTHER, sizeof(OTHER));
-	config_parse(&with_another, FILE_NAME, longer, bytes + sizeof(OTHER) - 1);
+	config_parse_with_files(&with_another, FILE_NAME, longer, bytes + sizeof(OTHER) - 1, trouble);
 	free(longer);
 	u32 last = with_another.vm_count - 1;
 
 	if (config.vm_count == CONFIG_MAX_VMS || with_another.vm_count == config.vm_count)
 		return; /* too many, or one of this name is there */
-	CHECK(with_another.vm_count == config.vm_count + 1 && with_another.vms[last].valid);
+	CHECK(with_another.vm_count == config.vm_count + 1 && !with_another.vms[last].error);
 	CHECK(with_another.vms[last].memory_max_bytes == 64 << 20 && with_another.error_count == config.error_count);
 	for (u32 i = 0; i < config.vm_count; i++)
-		CHECK(with_another.vms[i].valid == config.vms[i].valid);
+		CHECK(!with_another.vms[i].error == !config.vms[i].error);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 {
 	u8 *text = copy_of(data, bytes);
 
-	config_parse(&config, FILE_NAME, (const char *)text, bytes);
+	config_parse_with_files(&config, FILE_NAME, (const char *)text, bytes, trouble);
 	CHECK(config.vm_count <= CONFIG_MAX_VMS && config.pool_count <= CONFIG_MAX_POOLS &&
 	      config.group_count <= CONFIG_MAX_GROUPS);
 	for (u32 i = 0; i < config.error_count && i < CONFIG_MAX_ERRORS; i++)
 		check_error(config.errors[i], lines_of(data, bytes));
 	for (u32 i = 0; i < config.vm_count; i++) {
 		check_vm(i);
-		CHECK(config.vms[i].valid || config.error_count);
+		CHECK(!config.vms[i].error || config.error_count);
 	}
 	for (u32 i = 0; i < config.pool_count; i++)
 		check_pool(&config.pools[i]);

@@ -3,6 +3,7 @@
  * Any file as a guest's kernel, with any memory, initrd and modules: a plan stays within the guest's memory and never lays one thing over
  * another, copies only bytes that are there, and what it tells the kernel of them is true; a refusal is one bounded line.
  */
+#include "devices/bus.h"
 #include "kernel/lib/check.h"
 #include "kernel/load.h"
 #include "tests/fuzz/input.h"
@@ -83,6 +84,18 @@ static void check_file(const struct load_file *file, u64 at, u64 bytes)
 	CHECK(bytes == file->size && (bytes == 0 || guest_bytes(at, bytes) == file->bytes));
 }
 
+static void check_region(u64 base, u64 size, u64 type)
+{
+	CHECK(size > 0 && (type == LOAD_E820_RESERVED || (type == LOAD_E820_RAM && in_memory(base, size))));
+}
+
+static void check_acpi(u64 root)
+{
+	CHECK(root == (input.acpi.bytes ? PC_ACPI_BASE : 0));
+	if (root)
+		check_file(&input.acpi, root, input.acpi.size);
+}
+
 static void check_linux(void)
 {
 	u64 params = plan.start.rsi;
@@ -91,6 +104,9 @@ static void check_linux(void)
 	CHECK(plan.start.mode == VCPU_LONG64 && told(params + 0x1e8, 1) >= 3 && told(params + 0x1e8, 1) <= LOAD_MAX_REGIONS);
 	CHECK(guest_bytes(plan.start.rip, 1) > input.kernel.bytes && guest_bytes(plan.start.cr3, PAGE_SIZE));
 	check_string(told(params + 0x228, 4), input.cmdline);
+	check_acpi(told(params + 0x70, 8));
+	for (u64 at = params + 0x2d0; at < params + 0x2d0 + told(params + 0x1e8, 1) * 20; at += 20)
+		check_region(told(at, 8), told(at + 8, 8), told(at + 16, 4));
 	if (input.initrd.bytes)
 		check_file(&input.initrd, initrd, initrd_bytes);
 	else
@@ -108,7 +124,11 @@ static void check_pvh(void)
 
 	CHECK(plan.start.mode == VCPU_PROTECTED32 && told(info, 4) == 0x336ec578 && modules == (input.initrd.size > 0));
 	check_string(told(info + 24, 8), input.cmdline);
-	CHECK(guest_bytes(told(info + 40, 8), told(info + 48, 4) * 24));
+	check_acpi(told(info + 32, 8));
+	u64 map = told(info + 40, 8);
+
+	for (u64 at = map; at < map + told(info + 48, 4) * 24; at += 24)
+		check_region(told(at, 8), told(at + 8, 8), told(at + 16, 4));
 	if (modules)
 		check_file(&input.initrd, told(told(info + 16, 8), 8), told(told(info + 16, 8) + 8, 8));
 }
@@ -119,7 +139,10 @@ static void check_multiboot(void)
 
 	CHECK(plan.start.mode == VCPU_PROTECTED32 && plan.start.rax == 0x2badb002 && plan.start.rip <= UINT32_MAX);
 	check_string(told(info + 16, 4), input.cmdline);
-	CHECK(guest_bytes(told(info + 48, 4), told(info + 44, 4)));
+	u64 map = told(info + 48, 4);
+
+	for (u64 at = map; at < map + told(info + 44, 4); at += 4 + told(at, 4))
+		check_region(told(at + 4, 8), told(at + 12, 8), told(at + 20, 4));
 	for (u32 i = 0; i < CONFIG_MAX_MODULES; i++) {
 		CHECK((i < modules) == (input.modules[i].bytes != NULL));
 		if (i >= modules)

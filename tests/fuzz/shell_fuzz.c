@@ -24,28 +24,28 @@ static bool ends_with(const char *text, const char *end)
 	return length >= more && strcmp(text + length - more, end) == 0;
 }
 
-static void begin(u8 how)
+/* `startup`: text of the startup file, NULL: none. */
+static void begin(u8 how, const char *startup)
 {
-	static char startup[] = "vm list\nlog 3\nnonsense\n# remark\nsleep 1\n";
-
 	u64 ends[FAKE_VMS];
 
 	for (u32 i = 0; i < FAKE_VMS; i++)
 		ends[i] = fake_vms[i].output_end;
-	fake_shell_start(how & STARTUP ? startup : NULL);
+	fake_shell_start(startup);
 	/* `wait` remembers how far it has looked, and what a VM wrote never becomes less. */
 	for (u32 i = 0; i < FAKE_VMS; i++)
 		fake_vms[i].output_end = ends[i];
-	fake_shell_run(MINUTE_MS);
-	CHECK(ends_with(fake_output(), PROMPT));
 	fake_vms[0].state = how & RUNNING ? VM_RUNNING : VM_STOPPED;
 	fake_vms[0].stops_after_ns = how & TALKS ? 3000000000 : 0;
 	fake_vms[1].refuse = how & BROKEN ? "memory is short by 3M" : NULL;
 	fake_shell.finding = how & BROKEN ? "MPN 7 has two \"owners\"" : NULL;
-	fake_shell.wire_speed = how & SLOW ? 100 : FAKE_WIRE;
 	fake_log("a \"line\" with \\ and \x1b");
 	if (how & TALKS)
 		fake_print(0, "Debian GNU/Linux 12 \x1b[31m\xff \"login\":\r\n");
+	fake_shell_run(MINUTE_MS);
+	if (!startup)
+		CHECK(ends_with(fake_output(), PROMPT));
+	fake_shell.wire_speed = how & SLOW ? 100 : FAKE_WIRE;
 }
 
 /* Ctrl-], Enter, Ctrl-C: out of whatever it was in. */
@@ -137,11 +137,18 @@ static void run_line(void)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
 {
+	char startup[MOST_LINE] = "";
+
 	take_from(data, bytes);
 	u8 how = take_byte();
 
-	begin(how);
-	if (how & RAW) {
+	if (how & STARTUP) {
+		const u8 *text = take_bytes(sizeof(startup) - 1, &bytes);
+
+		memcpy(startup, text, bytes);
+	}
+	begin(how, how & STARTUP ? startup : NULL);
+	if (how & (RAW | STARTUP)) {
 		run_raw();
 		return 0;
 	}
