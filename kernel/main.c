@@ -126,7 +126,13 @@ static void start_boot_services_memory(void)
 
 static void start_vmx(void)
 {
-	if (vmx_probe(vmx_missing, sizeof(vmx_missing))) {
+	err_t error = vmx_probe(vmx_missing, sizeof(vmx_missing));
+
+	if (!error) {
+		cpus_call(vmx_compare_cpu);
+		error = vmx_all_alike(vmx_missing, sizeof(vmx_missing));
+	}
+	if (error) {
 		log_line("vmx: %s", vmx_missing);
 		return;
 	}

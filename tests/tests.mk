@@ -40,10 +40,12 @@ guests: $(GUESTS)
 
 # ---- programs that play firmware ----
 # As the loader is built (boot/boot.mk), and with GNU-EFI's library.
-$(B)/efi/%.efi: tests/efi/%.c boot/boot.mk tests/tests.mk
+$(B)/efi/locked.efi: EFI_FLAGS := -DLOCK_BOOT_CPU=1
+$(B)/efi/locked_others.efi: EFI_FLAGS := -DLOCK_BOOT_CPU=0
+$(B)/efi/locked.efi $(B)/efi/locked_others.efi: tests/efi/locked.c boot/boot.mk tests/tests.mk
 	@mkdir -p $(@D)
 	@echo "  EFI     $@"
-	@$(CC) $(BOOT_CFLAGS) -c $< -o $(@:.efi=.o)
+	@$(CC) $(BOOT_CFLAGS) $(EFI_FLAGS) -c $< -o $(@:.efi=.o)
 	@ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined -z noexecstack -T $(EFI_LIB)/elf_x86_64_efi.lds \
 		$(EFI_LIB)/crt0-efi-x86_64.o $(@:.efi=.o) $(EFI_LIB)/libefi.a $(EFI_LIB)/libgnuefi.a -o $(@:.efi=.so)
 	@objcopy $(BOOT_SECTIONS) --target efi-app-x86_64 --subsystem=10 $(@:.efi=.so) $@
@@ -51,7 +53,7 @@ $(B)/efi/%.efi: tests/efi/%.c boot/boot.mk tests/tests.mk
 # ---- everything ----
 # One job for each emulator test module, the longest first: two jobs run side by side.
 PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
-EMU_PARTS := $(patsubst tests/emu/%.conf,$(B)/%.img,$(wildcard tests/emu/*.conf)) $(B)/efi/locked.efi
+EMU_PARTS := $(patsubst tests/emu/%.conf,$(B)/%.img,$(wildcard tests/emu/*.conf)) $(B)/efi/locked.efi $(B)/efi/locked_others.efi
 EMU_LONG := $(addprefix tests/emu/,test_debian.py test_tiny.py)
 EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Is everything there that we need?  If not: one line that names what is missing and what to do. */
 #include "vmx/caps.h"
+#include "kernel/core/cpu.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/format.h"
 #include "vmx/machine.h"
@@ -22,6 +23,9 @@ enum {
 #define CAP_INVVPID_SINGLE BIT(41)
 #define CAP_INVVPID_ALL BIT(42)
 #define BASIC_TRUE_CONTROLS BIT(55)
+#define REVISION 0x7fffffff
+/* Unlocked IA32_FEATURE_CONTROL becomes locked and enabled.  Each CPU has its own. */
+enum { VMX_LOCKED = 1, VMX_ENABLED = 4 };
 
 /* The state components that we know how to switch and to announce: x87, SSE, AVX, AVX-512 (3), PKRU. */
 #define XCR0_KNOWN 0x2e7ULL
@@ -47,7 +51,9 @@ static const struct {
 	[CONTROL_ENTRY] = { MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, "use a newer processor" },
 };
 
-u64 vmx_feature_control(void)
+static const char *differences[MAX_CPUS]; /* each CPU writes its own; NULL: it is as the one that was probed */
+
+static u64 feature_control(void)
 {
 	u64 value = msr_read(MSR_FEATURE_CONTROL);
 
@@ -58,6 +64,11 @@ u64 vmx_feature_control(void)
 	return value;
 }
 
+static bool is_enabled(u64 feature)
+{
+	return (feature & (VMX_LOCKED | VMX_ENABLED)) == (VMX_LOCKED | VMX_ENABLED);
+}
+
 static err_t probe_vmx(char *why, size_t bytes)
 {
 	if (!cpu_has(FEATURE_VMX)) {
@@ -66,8 +77,8 @@ static err_t probe_vmx(char *why, size_t bytes)
 		       "or turn on nested virtualisation where this machine is itself virtual");
 		return E_UNSUPPORTED;
 	}
-	u64 feature = vmx_feature_control();
-	if ((feature & (VMX_LOCKED | VMX_ENABLED)) != (VMX_LOCKED | VMX_ENABLED)) {
+	u64 feature = feature_control();
+	if (!is_enabled(feature)) {
 		format(why, bytes,
 		       "VT-x is disabled by firmware (IA32_FEATURE_CONTROL = 0x%x): "
 		       "enable Intel Virtualization Technology in the firmware setup",
@@ -81,7 +92,7 @@ static err_t probe_controls(char *why, size_t bytes)
 {
 	u64 basic = msr_read(MSR_VMX_BASIC);
 
-	vmx_caps.revision = (u32)basic & 0x7fffffff;
+	vmx_caps.revision = (u32)basic & REVISION;
 	for (u32 group = 0; group < CONTROL_GROUPS; group++) {
 		u32 msr = basic & BASIC_TRUE_CONTROLS ? groups[group].exact : groups[group].plain;
 		const char *missing = controls_compute(group, msr_read(msr), &vmx_caps.controls[group]);
@@ -139,5 +150,38 @@ err_t vmx_probe(char *why, size_t bytes)
 	read_the_rest();
 	CHECK((cr0_read() & vmx_caps.cr0_must) == vmx_caps.cr0_must);
 	vmx_caps.usable = true;
+	return OK;
+}
+
+static const char *difference(void)
+{
+	if (!cpu_has(FEATURE_VMX))
+		return "has no VT-x";
+	if (!is_enabled(feature_control()))
+		return "has VT-x disabled by firmware";
+	if (((u32)msr_read(MSR_VMX_BASIC) & REVISION) != vmx_caps.revision || msr_read(MSR_VMX_CR0_FIXED0) != vmx_caps.cr0_must ||
+	    msr_read(MSR_VMX_CR4_FIXED0) != vmx_caps.cr4_must)
+		return "has VT-x of another kind";
+	return NULL;
+}
+
+void vmx_compare_cpu(void)
+{
+	CHECK(vmx_caps.usable);
+	differences[cpu_index()] = difference();
+}
+
+err_t vmx_all_alike(char *why, size_t bytes)
+{
+	for (u32 cpu = 0; cpu < cpu_count; cpu++) {
+		if (!differences[cpu])
+			continue;
+		vmx_caps.usable = false;
+		format(why, bytes,
+		       "CPU %u %s, unlike CPU 0: enable Intel Virtualization Technology for all CPUs in the firmware setup, "
+		       "or update the firmware",
+		       cpu, differences[cpu]);
+		return E_UNSUPPORTED;
+	}
 	return OK;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What this machine's VT-x can do: read once by vmx_probe; all CPUs are taken to be alike, and vmx_cpu_on CHECKs it. */
+/* What this machine's VT-x can do: read once by vmx_probe; vmx_compare_cpu looks whether the other CPUs are like that. */
 #pragma once
 #include "vmx/controls.h"
 
 struct vmx_caps {
-	bool usable;  /* vmx_probe said OK */
+	bool usable;  /* vmx_probe and vmx_all_alike said OK */
 	u32 revision; /* of VMXON region and VMCS */
 	u32 controls[CONTROL_GROUPS];
 	u64 cr0_must, cr0_may, cr4_must, cr4_may;
@@ -21,7 +21,3 @@ static inline bool vmx_has(enum control_group group, u32 mask)
 {
 	return (vmx_caps.controls[group] & mask) != 0;
 }
-
-/* Unlocked IA32_FEATURE_CONTROL → locked and enabled; what it reads afterwards. Each CPU has its own. */
-u64 vmx_feature_control(void);
-enum { VMX_LOCKED = 1, VMX_ENABLED = 4 };

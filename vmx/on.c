@@ -8,21 +8,12 @@
 
 struct vmx_cpu vmx_cpus[MAX_CPUS];
 
-/* Every CPU must be as the one that was probed: a VMCS wanders between them. */
-static void check_alike(void)
-{
-	CHECK(((u32)msr_read(MSR_VMX_BASIC) & 0x7fffffff) == vmx_caps.revision);
-	CHECK(vmx_feature_control() & VMX_ENABLED);
-	CHECK(msr_read(MSR_VMX_CR4_FIXED0) == vmx_caps.cr4_must && msr_read(MSR_VMX_CR0_FIXED0) == vmx_caps.cr0_must);
-}
-
 void vmx_cpu_on(void)
 {
 	struct vmx_cpu *cpu = vmx_cpu();
 	mpn_t region;
 
 	CHECK(vmx_caps.usable && !cpu->on);
-	check_alike();
 	err_t error = mm_overhead_alloc(0, &region);
 	CHECK(!error);
 	platform_zero_frame(region);

@@ -16,6 +16,12 @@
  * Takes IA32_FEATURE_CONTROL from unlocked to locked and enabled where firmware left it open.
  */
 err_t vmx_probe(char *why, size_t why_bytes);
+/*
+ * A VMCS wanders between CPUs.  After vmx_probe was OK each other CPU compares itself with what it found; once they have,
+ * vmx_all_alike says OK, or E_UNSUPPORTED with one line in `why`: then nobody turns VT-x on.
+ */
+void vmx_compare_cpu(void);
+err_t vmx_all_alike(char *why, size_t why_bytes);
 /* [host] mitigations = on|off; before any VM is made. On by default. */
 void vmx_set_mitigations(bool on);
 /* VMXON on this CPU (each CPU calls it at start; CHECKs that probe was OK). */

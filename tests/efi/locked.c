@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a careful server's firmware does with "Virtualization: disabled": IA32_FEATURE_CONTROL locked on every CPU with VMX off.  Emulators'
- * firmware leaves it open.  Takes the place of \EFI\BOOT\BOOTX64.EFI and goes on with our loader, which is \EFI\BOOT\AEROSTAT.EFI then.
+ * What a careful server's firmware does with "Virtualization: disabled": IA32_FEATURE_CONTROL locked on every CPU with VMX off (or, careless, on
+ * all but the first: LOCK_BOOT_CPU is 0).  Emulators' firmware leaves it open.  Takes the place of \EFI\BOOT\BOOTX64.EFI and goes on with our loader, which is \EFI\BOOT\AEROSTAT.EFI then.
  */
 #include <efi.h>
 #include <efilib.h>
@@ -38,7 +38,8 @@ static void lock_all_cpus(EFI_BOOT_SERVICES *services)
 	EFI_GUID guid = MP_SERVICES_GUID;
 	struct mp_services *mp;
 
-	lock_this_cpu(NULL);
+	if (LOCK_BOOT_CPU)
+		lock_this_cpu(NULL);
 	if (services->LocateProtocol(&guid, NULL, (void **)&mp) == EFI_SUCCESS)
 		mp->start_all(mp, lock_this_cpu, TRUE, NULL, 0, NULL, NULL); /* an error: there are no others */
 }

@@ -53,13 +53,17 @@ def test_processor_without_ept():
         vt_x_is_missing(console, r"lacks EPT \(MSR 0x48b\): use a processor of 2010 \(Westmere\) or newer")
 
 
-def test_firmware_that_locked_vt_x_off(tmp_path):
+@pytest.mark.parametrize("program,cpus,reason", [
+    ("locked", 1, r"disabled by firmware \(IA32_FEATURE_CONTROL = 0x1\): enable .* in the firmware setup"),
+    ("locked_others", 2, r"CPU 1 has VT-x disabled by firmware, unlike CPU 0: enable .* for all CPUs in the firmware setup"),
+], ids=["on-all-cpus", "on-all-but-the-first"])
+def test_firmware_that_locked_vt_x_off(tmp_path, program, cpus, reason):
     image = tmp_path / "locked.img"
     shutil.copy(ROOT / IMAGE, image)
     disk.rename(image, "EFI/BOOT/BOOTX64.EFI", "AEROSTAT.EFI")
-    disk.put(image, "EFI/BOOT/BOOTX64.EFI", ROOT / "build/efi/locked.efi")
-    with Console(image, cpus=2) as console:
-        vt_x_is_missing(console, r"disabled by firmware \(IA32_FEATURE_CONTROL = 0x1\): enable .* in the firmware setup")
+    disk.put(image, "EFI/BOOT/BOOTX64.EFI", ROOT / f"build/efi/{program}.efi")
+    with Console(image, cpus=cpus) as console:
+        vt_x_is_missing(console, reason)
 
 
 @pytest.mark.parametrize("options", [

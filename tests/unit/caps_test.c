@@ -240,6 +240,48 @@ static void each_missing_part_of_ept_is_named(void **state)
 	}
 }
 
+/* What of this processor another CPU lacks is said of that CPU, and nobody turns VT-x on. */
+static void cpus_that_differ_are_told_apart(void **state)
+{
+	static const struct {
+		bool vmx;
+		u64 feature_control, basic;
+		const char *says;
+	} others[] = { { false, 0, TRUE_CONTROLS_REVISION, "CPU 0 has no VT-x, unlike" },
+		       { true, VMX_LOCKED, TRUE_CONTROLS_REVISION, "CPU 0 has VT-x disabled by firmware, unlike" },
+		       { true, 0, TRUE_CONTROLS_REVISION + 1, "CPU 0 has VT-x of another kind, unlike" } };
+	char why[WHY_BYTES];
+
+	for (u32 i = 0; i < ARRAY_SIZE(others); i++) {
+		make_perfect(state);
+		assert_int_equal(vmx_probe(why, sizeof(why)), OK);
+		vmx_compare_cpu();
+		assert_int_equal(vmx_all_alike(why, sizeof(why)), OK);
+		assert_true(vmx_caps.usable);
+		processor.vmx = others[i].vmx;
+		processor.feature_control = others[i].feature_control;
+		*vmx_msr(MSR_VMX_BASIC) = others[i].basic;
+		vmx_compare_cpu();
+		assert_int_equal(vmx_all_alike(why, sizeof(why)), E_UNSUPPORTED);
+		assert_false(vmx_caps.usable);
+		assert_non_null(strstr(why, others[i].says));
+		assert_non_null(strstr(why, "in the firmware setup, or update the firmware"));
+	}
+}
+
+/* The other CPUs' registers are theirs: each is unlocked by itself. */
+static void comparing_enables_what_firmware_left_open(void **state)
+{
+	char why[WHY_BYTES];
+
+	(void)state;
+	assert_int_equal(vmx_probe(why, sizeof(why)), OK);
+	processor.feature_control = 0;
+	vmx_compare_cpu();
+	assert_int_equal(processor.feature_control, VMX_LOCKED | VMX_ENABLED);
+	assert_int_equal(vmx_all_alike(why, sizeof(why)), OK);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, make_perfect)
 
 int main(void)
@@ -256,6 +298,8 @@ int main(void)
 		TEST(a_processor_without_secondary_controls_is_not_asked_for_them),
 		TEST(the_plain_registers_count_where_there_are_no_exact_ones),
 		TEST(each_missing_part_of_ept_is_named),
+		TEST(cpus_that_differ_are_told_apart),
+		TEST(comparing_enables_what_firmware_left_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
