@@ -11,7 +11,7 @@ static void put(const char *text)
 	CHAR16 wide[LINE_BYTES + 1];
 	u32 length = 0;
 
-	for (; text[length] && length < LINE_BYTES; length++)
+	for (; length < LINE_BYTES && text[length]; length++)
 		wide[length] = (u8)text[length];
 	wide[length] = 0;
 	boot.system->ConOut->OutputString(boot.system->ConOut, wide);

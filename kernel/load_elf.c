@@ -134,7 +134,7 @@ err_t load_elf(const struct load_input *input, struct load_plan *plan, struct lo
 	elf->entry = layout.entry;
 	for (u32 i = 0; i < layout.headers; i++) {
 		u64 at = layout.first_header + (u64)i * layout.header_bytes;
-		struct segment segment;
+		struct segment segment = { 0 };
 		err_t error = OK;
 
 		if (!(layout.wide ? read_segment64 : read_segment32)(file, at, &segment))

@@ -65,10 +65,11 @@ static const struct feature {
 
 static struct cpuid *row_of(struct cpuid_table *table, u32 leaf)
 {
-	struct cpuid *row = leaf < 0x80000000 ? &table->basic[leaf] : &table->extended[leaf - 0x80000000];
+	bool basic = leaf < 0x80000000;
+	u32 row = leaf & 0x7fffffff;
 
-	CHECK((leaf & 0x7fffffff) < (leaf < 0x80000000 ? CPUID_BASIC : CPUID_EXTENDED));
-	return row;
+	CHECK(row < (basic ? CPUID_BASIC : CPUID_EXTENDED));
+	return basic ? &table->basic[row] : &table->extended[row];
 }
 
 static u32 *reg_of(struct cpuid *id, u32 reg)

@@ -62,9 +62,7 @@ void line_show(const struct line *line)
 
 static u32 before(const struct line *line, u32 at)
 {
-	if (at == 0)
-		return 0;
-	for (at--; at > 0 && continues(line->text[at]); at--)
+	while (at > 0 && continues(line->text[--at]))
 		;
 	return at;
 }

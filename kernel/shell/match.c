@@ -5,6 +5,7 @@
 
 static u32 advance(const struct match *match, u32 matched, char byte)
 {
+	CHECK(matched < MATCH_BYTES);
 	while (matched > 0 && match->text[matched] != byte)
 		matched = match->back[matched - 1];
 	return match->text[matched] == byte ? matched + 1 : 0;
