@@ -68,7 +68,8 @@ static enum exit_action find_operand(struct vcpu *v, const struct insn *insn, gp
 
 	if (!is_the_exit(v, insn, linear, access))
 		return span_find(v, segment, offset, insn->source_bytes, access, span);
-	span_at_device(span, linear, (gpa_t){ exit_address.a - exit_address.a % PAGE_SIZE + linear.a % PAGE_SIZE }, insn->source_bytes);
+	span_at_device(span, linear, (gpa_t){ exit_address.a - exit_address.a % PAGE_SIZE + linear.a % PAGE_SIZE },
+		       insn->source_bytes);
 	return EXIT_ADVANCE;
 }
 
