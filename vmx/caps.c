@@ -95,7 +95,9 @@ static err_t probe_controls(char *why, size_t bytes)
 	vmx_caps.revision = (u32)basic & REVISION;
 	for (u32 group = 0; group < CONTROL_GROUPS; group++) {
 		u32 msr = basic & BASIC_TRUE_CONTROLS ? groups[group].exact : groups[group].plain;
-		const char *missing = controls_compute(group, msr_read(msr), &vmx_caps.controls[group]);
+
+		vmx_caps.allowed[group] = msr_read(msr);
+		const char *missing = controls_compute(group, vmx_caps.allowed[group], &vmx_caps.controls[group]);
 
 		if (missing) {
 			format(why, bytes, "this processor's VT-x lacks %s (MSR 0x%x): %s", missing, msr, groups[group].hint);
@@ -126,7 +128,9 @@ static void read_the_rest(void)
 	vmx_caps.cr0_may = msr_read(MSR_VMX_CR0_FIXED1);
 	vmx_caps.cr4_must = msr_read(MSR_VMX_CR4_FIXED0);
 	vmx_caps.cr4_may = msr_read(MSR_VMX_CR4_FIXED1);
-	vmx_caps.timer_shift = (u32)msr_read(MSR_VMX_MISC) & 31;
+	vmx_caps.misc = msr_read(MSR_VMX_MISC);
+	vmx_caps.timer_shift = (u32)vmx_caps.misc & 31;
+	vmx_caps.physical_bits = cpuid(0x80000008, 0).a & 0xff;
 	vmx_caps.spec_ctrl = cpu_has(FEATURE_IBRS_IBPB);
 	vmx_caps.xsave_bytes = 512;
 	if (!cpu_has(FEATURE_XSAVE))

@@ -13,17 +13,13 @@ static const u8 class_of[32] = {
 	[VECTOR_GP] = CONTRIBUTORY, [VECTOR_PF] = PAGE_FAULT,   [VECTOR_DF] = DOUBLE_FAULT, [21] = CONTRIBUTORY, /* #CP */
 };
 
-/* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC #CP. */
-#define WITH_ERROR                                                                                                              \
-	(BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC) | \
-	 BIT(21))
 enum { ERROR_EXTERNAL = 1, EVENT_KEPT = 0xfff };
 
 static void queue(struct vcpu *v, u32 type, u32 vector, u32 error)
 {
 	v->event = (struct vcpu_event){ .info = EVENT_VALID | type << EVENT_TYPE_SHIFT | vector };
 	/* In real-address mode nothing is pushed, and VM entry refuses an error code (26.2.1.3). */
-	if (type == EVENT_EXCEPTION && (WITH_ERROR & BIT(vector)) && (vcpu_cr0() & CR0_PE)) {
+	if (type == EVENT_EXCEPTION && (EXCEPTIONS_WITH_ERROR & BIT(vector)) && (vcpu_cr0() & CR0_PE)) {
 		v->event.info |= EVENT_HAS_ERROR;
 		v->event.error = error;
 	}

@@ -13,10 +13,16 @@ enum {
 	EVENT_EXCEPTION = 3,
 	EVENT_SOFT_INTERRUPT = 4,
 	EVENT_ICEBP = 5,
-	EVENT_SOFT_EXCEPTION = 6
+	EVENT_SOFT_EXCEPTION = 6,
+	EVENT_OTHER = 7
 };
 enum { EVENT_TYPE_SHIFT = 8, EVENT_TYPE_MASK = 7, EVENT_HAS_ERROR = 1 << 11 };
 #define EVENT_VALID (1U << 31)
+
+/* Vectors that push an error code: #DF #TS #NP #SS #GP #PF #AC #CP. */
+#define EXCEPTIONS_WITH_ERROR                                                                                                   \
+	(BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP) | BIT(VECTOR_PF) | BIT(VECTOR_AC) | \
+	 BIT(21))
 
 static inline u32 event_type(u32 info)
 {
