@@ -17,7 +17,8 @@ KERNEL_LDFLAGS := -nostdlib -static -no-pie -z max-page-size=4096 -z noexecstack
 
 # ---- the kernel: every room below is compiled whole ----
 ROOMS := kernel kernel/lib kernel/x86 kernel/core kernel/shell mm vmx vmx/exits devices drivers storage
-KERNEL_C := $(filter-out vmx/offsets.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+# Faults on purpose are for debug builds.
+KERNEL_C := $(filter-out vmx/offsets.c $(if $(RELEASE),kernel/core/provoke.c),$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 KERNEL_ASM := $(foreach room,$(ROOMS),$(wildcard $(room)/*.asm))
 KERNEL_O := $(KERNEL_C:%.c=$(B)/kernel/%.o) $(KERNEL_ASM:%.asm=$(B)/kernel/%.asm.o)
 

@@ -54,6 +54,9 @@ struct vm_setting {
 /* All of them, or (on error) none. */
 err_t vm_set(struct vm *vm, const struct vm_setting *settings, u32 count, char *why, size_t why_bytes);
 
+/* For tests: the first vCPU's next entry finds `value` in a field of its VMCS. */
+err_t vm_break_entry(struct vm *vm, const char *field, u64 value, char *why, size_t why_bytes);
+
 /* Exits by reason, summed over vCPUs; reason < EXIT_REASONS. */
 void vm_exit_stat(struct vm *vm, u32 reason, struct exit_stat *stat);
 

@@ -97,6 +97,20 @@ static void bus_sipi(void *context, u32 index, u8 vector)
 	signal(vm, index);
 }
 
+err_t vm_break_entry(struct vm *vm, const char *field, u64 value, char *why, size_t bytes)
+{
+	if (vm->phase != PHASE_RUN) {
+		format(why, bytes, "%s is %s, not running", vm->config.name, vm_state_text(vm->state));
+		return E_STATE;
+	}
+	if (!vcpu_break_entry(vm->vcpus[0].vcpu, field, value)) {
+		format(why, bytes, "no field '%.40s' that can be written: names are those of vmx/vmcs.def", field);
+		return E_NOT_FOUND;
+	}
+	signal(vm, 0);
+	return OK;
+}
+
 static void bus_power(void *context, enum pc_power what)
 {
 	vm_ended(context, what == PC_POWER_OFF ? ENDED_OFF : ENDED_RESET, NULL);

@@ -76,6 +76,8 @@ static __attribute__((noinline)) enum exit_action take_rare_notices(struct vcpu 
 		v->nmi_pending = true;
 	if (notices & NOTICE_CLOCK)
 		pvclock_update(v);
+	if (notices & NOTICE_BREAK)
+		vmcs_write_raw(v->broken.encoding, v->broken.value);
 	return EXIT_RESUME;
 }
 

@@ -189,9 +189,19 @@ bool vcpu_has_work(const struct vcpu *v)
 
 	if (v->waits_for_sipi)
 		return (notices & NOTICE_SIPI) != 0;
-	if ((notices & (NOTICE_NMI | NOTICE_INIT)) || v->nmi_pending)
+	if ((notices & (NOTICE_NMI | NOTICE_INIT | NOTICE_BREAK)) || v->nmi_pending)
 		return true;
 	return !v->halted_deaf && pc_interrupt_pending(v->config.pc, v->config.index);
+}
+
+bool vcpu_break_entry(struct vcpu *v, const char *field, u64 value)
+{
+	v->broken.encoding = vmcs_encoding(field);
+	v->broken.value = value;
+	if (!v->broken.encoding)
+		return false;
+	vcpu_note(v, NOTICE_BREAK);
+	return true;
 }
 
 void vcpu_set_tsc_offset(struct vcpu *v, u64 offset)

@@ -79,6 +79,7 @@ enum {
 	NOTICE_EVENT = 32, /* vcpu.event holds one */
 	NOTICE_STATE = 64, /* the extended state must be loaded again */
 	NOTICE_TSC = 128,  /* the TSC offset changed */
+	NOTICE_BREAK = 256, /* vcpu.broken */
 };
 
 enum { EXIT_RING = 32, CYCLE_BUCKETS = 64 };
@@ -127,6 +128,10 @@ struct vcpu {
 	u8 sipi_vector;
 	struct switched switched;
 	struct exit_past past;
+	struct {
+		u32 encoding;
+		u64 value;
+	} broken;               /* vcpu_break_entry */
 	char why[160];
 };
 

@@ -32,6 +32,8 @@ enum { VMCS_WIDTH_16 = 0, VMCS_WIDTH_64 = 1, VMCS_WIDTH_32 = 2, VMCS_WIDTH_natur
 
 /* The field's name; NULL: none of ours. */
 const char *vmcs_name(u32 encoding);
+/* Of the field with this name, if software may write it; 0: none. (VPID's encoding is 0, too: it cannot be asked for.) */
+u32 vmcs_encoding(const char *name);
 /* Panics. */
 NORETURN void vmcs_failed(u32 encoding);
 

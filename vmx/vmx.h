@@ -97,6 +97,12 @@ void vcpu_nmi(struct vcpu *vcpu);
 void vcpu_init_signal(struct vcpu *vcpu);
 void vcpu_sipi(struct vcpu *vcpu, u8 vector);
 
+/*
+ * For tests of the entry checker: at the next entry a field of the VMCS, by its name in vmcs.def, is `value`.  False: there is no such
+ * field, or it is one that only exits write.  Any CPU; the caller then wakes the vCPU's task.
+ */
+bool vcpu_break_entry(struct vcpu *vcpu, const char *field, u64 value);
+
 /* The VM's clock: guest TSC = host TSC + offset (all vCPUs of a VM alike; the VM must not be running when it changes). */
 void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);
 void vcpu_mark_paused(struct vcpu *vcpu); /* pvclock: PVCLOCK_GUEST_STOPPED once, at the next entry */

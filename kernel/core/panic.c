@@ -11,7 +11,7 @@
 #include "kernel/x86/idt.h"
 #include "kernel/x86/paging.h"
 
-enum { LINE_BYTES = 256, MAX_FRAMES = 24, LOG_TAIL_BYTES = 2048, STOP_SPINS = 1000000, NOBODY = 0 };
+enum { LINE_BYTES = 256, MAX_FRAMES = 24, LOG_TAIL_BYTES = 2048, PORT_NMI_STATUS = 0x61, STOP_SPINS = 1000000, NOBODY = 0 };
 
 static u32 owner; /* CPU + 1 of the one that panics */
 static u32 stopped;
@@ -195,18 +195,24 @@ void trap_unexpected(const struct trap_frame *frame)
 		   frame->error);
 	if (frame->vector == VECTOR_HOST_DOUBLE_FAULT && in_guard_page(cr2_read()))
 		panic_line("the stack has overflowed into its guard page");
+	if (frame->vector == VECTOR_HOST_NMI && watchdog_asks())
+		panic_line("this CPU has taken no step for 5 s: the watchdog asks where it is");
+	else if (frame->vector == VECTOR_HOST_NMI)
+		panic_line("nobody here asked for it; port 0x61 reads 0x%x", port_in8(PORT_NMI_STATUS));
 	put_registers(frame);
 	put_backtrace(frame->rip, frame->rbp);
 	finish();
 }
 
-/* An NMI is a panicking CPU's order to stop, the watchdog's question, or the platform's complaint. */
+/*
+ * An NMI is a panicking CPU's order to stop, the watchdog's word that this CPU is stuck, or the platform's complaint: memory or a bus has
+ * failed, or somebody presses the button that wants to know what this machine is doing.
+ */
 void trap_nmi(const struct trap_frame *frame)
 {
 	if (panic_under_way()) {
 		__atomic_fetch_add(&stopped, 1, __ATOMIC_ACQ_REL);
 		cpu_halt_forever();
 	}
-	if (frame && watchdog_asks())
-		trap_unexpected(frame);
+	trap_unexpected(frame);
 }

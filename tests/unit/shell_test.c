@@ -116,6 +116,20 @@ static void audit_says_ok_or_what_is_broken(void **state)
 	expect_json("audit --json", "\"count\": 71, ");
 }
 
+static void debug_asks_for_a_fault_or_breaks_an_entry(void **state)
+{
+	(void)state;
+	begin();
+	expect("debug stack", "debug stack: not on the host\r\n");
+	assert_string_equal(fake_shell.provoked, "stack");
+	expect("debug entry web1 GUEST_RFLAGS 0x10000000000000ff", "web1: stopped\r\n");
+	assert_int_equal(fake_vms[0].broken_entry, 0x10000000000000ff);
+	expect("debug entry web1 NONE 0", "no field 'NONE'\r\n");
+	expect("debug entry web1 GUEST_RFLAGS 0x", "'0x': up to 16 hexadecimal digits, in small letters\r\n");
+	expect("debug entry web1 GUEST_RFLAGS 10000000000000000", "'10000000000000000': up to 16 hexadecimal digits, in small letters\r\n");
+	expect("debug entry web1 GUEST_RFLAGS xyz", "'xyz': up to 16 hexadecimal digits, in small letters\r\n");
+}
+
 static void stats_of_one_vm_and_summed(void **state)
 {
 	(void)state;
@@ -201,7 +215,7 @@ static void errors_say_what_is_wrong_and_what_is_valid(void **state)
 	(void)state;
 	begin();
 	expect("vmm",
-	       "unknown command 'vmm': use one of vm, mem, stats, top, cpu, log, trace, audit, version, sleep, wait, help, reboot, "
+	       "unknown command 'vmm': use one of vm, mem, stats, top, cpu, log, trace, audit, version, debug, sleep, wait, help, reboot, "
 	       "poweroff\r\n");
 	expect("vm", "vm: use one of list, info, start, stop, kill, reset, pause, resume, console, log, send, set\r\n");
 	expect("vm lsit",
@@ -782,6 +796,7 @@ int main(void)
 		cmocka_unit_test(vm_list_is_a_table_and_one_object),
 		cmocka_unit_test(mem_has_the_machine_and_each_vm),
 		cmocka_unit_test(audit_says_ok_or_what_is_broken),
+		cmocka_unit_test(debug_asks_for_a_fault_or_breaks_an_entry),
 		cmocka_unit_test(stats_of_one_vm_and_summed),
 		cmocka_unit_test(trace_and_cpu_are_tables),
 		cmocka_unit_test(every_command_with_json_gives_one_object_on_one_line),

@@ -3,6 +3,7 @@
 #include "tests/unit/support/shell_fake.h"
 #include "kernel/core/log.h"
 #include "kernel/core/power.h"
+#include "kernel/core/provoke.h"
 #include "kernel/core/timer.h"
 #include "kernel/core/trace.h"
 #include "kernel/core/wire.h"
@@ -68,6 +69,12 @@ void sched_wake(struct task *wakened)
 {
 	assert_ptr_equal(wakened, task);
 	woken = true;
+}
+
+const char *provoke(const char *what)
+{
+	fake_shell.provoked = what;
+	return "not on the host";
 }
 
 /* ---- the wire ---- */

@@ -21,6 +21,7 @@ struct vm {
 	u32 input_count, input_room;
 	struct exit_stat exits[EXIT_REASONS];
 	const char *broken; /* what vm_audit finds */
+	u64 broken_entry;   /* by vm_break_entry */
 };
 extern struct vm fake_vms[FAKE_VMS];
 
@@ -30,6 +31,7 @@ extern struct fake_shell {
 	const char *finding; /* what each of them finds, NULL: nothing */
 	u32 steps;
 	bool powered_off, rebooted;
+	const char *provoked;    /* what debug was asked for */
 	u64 now_ns;
 	u32 most_in_a_step; /* bytes of output */
 } fake_shell;

@@ -200,6 +200,16 @@ const char *vm_audit(struct vm *vm)
 	return vm->broken;
 }
 
+err_t vm_break_entry(struct vm *vm, const char *field, u64 value, char *why, size_t bytes)
+{
+	if (strcmp(field, "GUEST_RFLAGS") == 0) {
+		vm->broken_entry = value;
+		return OK;
+	}
+	format(why, bytes, "no field '%s'", field);
+	return E_NOT_FOUND;
+}
+
 void vm_exit_stat(struct vm *vm, u32 reason, struct exit_stat *stat)
 {
 	*stat = vm->exits[reason];
