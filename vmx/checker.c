@@ -20,6 +20,7 @@ bool checker_is_canonical(u64 address)
 
 bool checker_is_address(u64 address, u64 low_bits)
 {
+	CHECK(vmx_caps.physical_bits >= 32 && vmx_caps.physical_bits <= 52);
 	return !(address & low_bits) && address >> vmx_caps.physical_bits == 0;
 }
 
@@ -76,6 +77,7 @@ static const char *find_in(const struct checker_rules *rules)
 	for (u32 i = 0; i < rules->count; i++) {
 		const struct checker_rule *rule = &rules->rows[i];
 
+		CHECK(rule->text && rule->holds);
 		if ((!rule->when_mask || checker_has(rule->when, rule->when_mask)) && !rule->holds(rule))
 			return rule->text;
 	}
@@ -87,6 +89,7 @@ const char *checker_find(void)
 	static const struct checker_rules *const parts[] = { &checker_controls, &checker_host, &checker_segments, &checker_guest };
 
 	for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
+		CHECK(parts[i]->count > 0);
 		const char *text = find_in(parts[i]);
 
 		if (text)

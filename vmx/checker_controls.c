@@ -7,6 +7,7 @@
 #include "vmx/machine.h"
 
 #define PAGE_BITS 0xfffULL
+#define MISC_LENGTH_0 BIT(30) /* a software event of length 0 is fine */
 #define PIN ENCODING_PIN_CONTROLS
 #define CPU ENCODING_CPU_CONTROLS
 #define CPU2 ENCODING_CPU_CONTROLS_2
@@ -19,6 +20,7 @@ enum { EVENT_VECTOR = 0xff, EVENT_RESERVED_TYPE = 1, EXCEPTIONS = 32, INSTRUCTIO
 /* The capability MSR (mask: its group): low half, bits that must be 1; high half, bits that may be. */
 static bool allowed(const struct checker_rule *rule)
 {
+	CHECK(rule->mask < CONTROL_GROUPS);
 	u64 capability = vmx_caps.allowed[rule->mask];
 	u32 value = (u32)checker_value(rule->field);
 
@@ -52,6 +54,7 @@ static bool eptp_switching(const struct checker_rule *rule)
 /* 16 bytes an entry, all of it within the physical address width. `field`: the count, `mask`: where its address stands. */
 static bool msr_area(const struct checker_rule *rule)
 {
+	CHECK(rule->mask <= UINT32_MAX && vmcs_name((u32)rule->mask));
 	u64 start = checker_value((u32)rule->mask);
 
 	return checker_is_address(start, 0xf) && checker_is_address(start + checker_value(rule->field) * 16 - 1, 0);
@@ -102,7 +105,9 @@ static bool event_length(const struct checker_rule *rule)
 	u32 type = event_type((u32)checker_value(rule->field));
 	u32 length = vmcs_read(ENTRY_EVENT_LENGTH);
 
-	return type < EVENT_SOFT_INTERRUPT || type == EVENT_OTHER || (length >= 1 && length <= INSTRUCTION_MOST);
+	u32 least = vmx_caps.misc & MISC_LENGTH_0 ? 0 : 1;
+
+	return type < EVENT_SOFT_INTERRUPT || type == EVENT_OTHER || (length >= least && length <= INSTRUCTION_MOST);
 }
 
 static const struct checker_rule rows[] = {
@@ -155,7 +160,7 @@ static const struct checker_rule rows[] = {
 	{ "the event: an NMI has vector 2, an exception at most 31, another event 0", event_vector, EVENT, EVENT_VALID, EVENT, 0 },
 	{ "the event: an error code exactly for exceptions that push one, in protected mode", event_has_error, EVENT, EVENT_VALID, EVENT, 0 },
 	{ "the event: error codes have 16 bits", event_error, EVENT, EVENT_VALID, EVENT, 0 },
-	{ "the event: a software event has an instruction length of 1 to 15", event_length, EVENT, EVENT_VALID, EVENT, 0 },
+	{ "the event: a software event has an instruction length of at most 15, and not 0", event_length, EVENT, EVENT_VALID, EVENT, 0 },
 };
 
 const struct checker_rules checker_controls = { rows, ARRAY_SIZE(rows) };

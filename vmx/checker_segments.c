@@ -29,6 +29,7 @@ static bool is_long(void)
 
 static u32 rights(u32 s)
 {
+	CHECK(s < SEGMENTS);
 	return segment_rights((enum segment)s);
 }
 

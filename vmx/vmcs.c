@@ -24,6 +24,7 @@ const char *vmcs_name(u32 encoding)
 
 u32 vmcs_encoding(const char *name)
 {
+	CHECK(name && name[0]);
 	for (u32 i = 0; i < ARRAY_SIZE(fields); i++)
 		if (strcmp(fields[i].name, name) == 0 && (fields[i].encoding >> KIND_SHIFT & KIND_MASK) != KIND_EXIT)
 			return fields[i].encoding;

@@ -11,7 +11,7 @@
 #include "kernel/x86/idt.h"
 #include "kernel/x86/paging.h"
 
-enum { LINE_BYTES = 256, MAX_FRAMES = 24, LOG_TAIL_BYTES = 2048, PORT_NMI_STATUS = 0x61, STOP_SPINS = 1000000, NOBODY = 0 };
+enum { LINE_BYTES = 256, MAX_FRAMES = 24, LOG_TAIL_BYTES = 2048, PORT_NMI_STATUS = 0x61, ERROR_FETCH = 1 << 4, STOP_SPINS = 1000000, NOBODY = 0 };
 
 static u32 owner; /* CPU + 1 of the one that panics */
 static u32 stopped;
@@ -63,10 +63,8 @@ static void put_place(const char *what, u64 address)
 }
 
 /* Frame pointers, as far as they are credible: mapped, aligned, going up. */
-static void put_backtrace(u64 rip, u64 rbp)
+static void put_frames(u64 rbp)
 {
-	panic_line("backtrace:");
-	put_place("at", rip);
 	for (u32 i = 0; i < MAX_FRAMES; i++) {
 		if (rbp % 8 != 0 || !paging_is_mapped(rbp) || !paging_is_mapped(rbp + 8))
 			return;
@@ -81,6 +79,30 @@ static void put_backtrace(u64 rip, u64 rbp)
 	}
 }
 
+static void put_backtrace(u64 rip, u64 rbp)
+{
+	panic_line("backtrace:");
+	put_place("at", rip);
+	put_frames(rbp);
+}
+
+/* Who called what is no code has left only the return address: no frame was made. */
+static void put_trap_backtrace(const struct trap_frame *frame)
+{
+	bool fetch = frame->vector == VECTOR_HOST_PAGE_FAULT && (frame->error & ERROR_FETCH);
+
+	panic_line("backtrace:");
+	put_place("at", frame->rip);
+	if (fetch && frame->rsp % 8 == 0 && paging_is_mapped(frame->rsp))
+		put_place("by", *(const u64 *)frame->rsp);
+	put_frames(frame->rbp);
+}
+
+static void put_control_registers(void)
+{
+	panic_line("cr0 %08llx cr2 %016llx cr3 %012llx cr4 %08llx", cr0_read(), cr2_read(), cr3_read(), cr4_read());
+}
+
 static void put_registers(const struct trap_frame *f)
 {
 	panic_line("rax %016llx rbx %016llx rcx %016llx rdx %016llx", f->rax, f->rbx, f->rcx, f->rdx);
@@ -88,7 +110,7 @@ static void put_registers(const struct trap_frame *f)
 	panic_line("r8  %016llx r9  %016llx r10 %016llx r11 %016llx", f->r8, f->r9, f->r10, f->r11);
 	panic_line("r12 %016llx r13 %016llx r14 %016llx r15 %016llx", f->r12, f->r13, f->r14, f->r15);
 	panic_line("rip %016llx cs %04llx flags %08llx ss %04llx", f->rip, f->cs, f->rflags, f->ss);
-	panic_line("cr0 %08llx cr2 %016llx cr3 %012llx cr4 %08llx", cr0_read(), cr2_read(), cr3_read(), cr4_read());
+	put_control_registers();
 }
 
 /* Whole lines from the last LOG_TAIL_BYTES of the log. */
@@ -141,9 +163,14 @@ NORETURN static void finish(void)
 	cpu_halt_forever();
 }
 
+/* No exception, so nobody has kept the other registers. */
 NORETURN static void finish_here(void)
 {
-	put_backtrace((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0));
+	u64 frame = (u64)__builtin_frame_address(0);
+
+	panic_line("rbp %016llx", frame);
+	put_control_registers();
+	put_backtrace((u64)__builtin_return_address(0), frame);
 	finish();
 }
 
@@ -200,7 +227,7 @@ void trap_unexpected(const struct trap_frame *frame)
 	else if (frame->vector == VECTOR_HOST_NMI)
 		panic_line("nobody here asked for it; port 0x61 reads 0x%x", port_in8(PORT_NMI_STATUS));
 	put_registers(frame);
-	put_backtrace(frame->rip, frame->rbp);
+	put_trap_backtrace(frame);
 	finish();
 }
 

@@ -16,6 +16,7 @@ import serial_line  # noqa: E402
 STEP_LIMIT = 50_000  # instructions
 BOOT_SECONDS, COMMAND_SECONDS, AUDIT_SECONDS, PANIC_SECONDS = 240, 60, 120, 3
 PROMPT = "\n" + serial_line.PROMPT
+PANIC_END = "others have stopped\r\n"
 DETACH = b"\x1d"  # Ctrl-]
 
 
@@ -75,7 +76,7 @@ class Console:
         return True
 
     def panic_text(self):
-        while select.select([self.line], [], [], PANIC_SECONDS)[0]:
+        while PANIC_END not in self.transcript.text and select.select([self.line], [], [], PANIC_SECONDS)[0]:
             data = self.line.recv(65536)
             if not data:
                 break

@@ -105,8 +105,8 @@ static const struct broken {
 	  { EVENT_IS(EVENT_EXCEPTION, 13 | EVENT_HAS_ERROR) } },
 	{ "the event: error codes have 16 bits", VCPU_LONG64,
 	  { EVENT_IS(EVENT_EXCEPTION, 13 | EVENT_HAS_ERROR), SET(ENTRY_EVENT_ERROR, BIT(16)) } },
-	{ "the event: a software event has an instruction length of 1 to 15", VCPU_LONG64, { EVENT_IS(EVENT_SOFT_INTERRUPT, 0x80) } },
-	{ "the event: a software event has an instruction length of 1 to 15", VCPU_LONG64,
+	{ "the event: a software event has an instruction length of at most 15, and not 0", VCPU_LONG64, { EVENT_IS(EVENT_SOFT_INTERRUPT, 0x80) } },
+	{ "the event: a software event has an instruction length of at most 15, and not 0", VCPU_LONG64,
 	  { EVENT_IS(EVENT_SOFT_EXCEPTION, 3), SET(ENTRY_EVENT_LENGTH, 16) } },
 	/* host: 26.2.2 - 26.2.4 */
 	{ "host CR0 against IA32_VMX_CR0_FIXED", VCPU_LONG64, { { ENCODING_HOST_CR0, OFF, CR0_NE } } },
@@ -339,6 +339,16 @@ static void test_each_rule_is_broken_by_a_row(void **state)
 	assert_int_equal(missing, 0);
 }
 
+/* On processors that say so. */
+static void test_a_software_event_of_length_0(void **state)
+{
+	(void)state;
+	make_sound(VCPU_LONG64);
+	vmx_caps.misc |= BIT(30);
+	vmcs_write(ENTRY_EVENT, EVENT_VALID | EVENT_SOFT_INTERRUPT << EVENT_TYPE_SHIFT | 0x80);
+	assert_string_equal(checker_find(), NOTHING);
+}
+
 static void test_what_an_event_may_wake(void **state)
 {
 	static const struct change halted[][2] = {
@@ -363,6 +373,7 @@ int main(void)
 		cmocka_unit_test(test_a_sound_vmcs_breaks_no_rule),
 		cmocka_unit_test(test_each_broken_field_is_named),
 		cmocka_unit_test(test_each_rule_is_broken_by_a_row),
+		cmocka_unit_test(test_a_software_event_of_length_0),
 		cmocka_unit_test(test_what_an_event_may_wake),
 	};
 
