@@ -37,6 +37,8 @@ NORETURN void give_up(const char *text, ...) PRINTF(1, 2);
 u64 pages_try(u64 pages, enum boot_memory_kind kind, u64 limit);
 /* The same, giving up if there are none. */
 u64 pages_take(u64 pages, enum boot_memory_kind kind, u64 limit);
+/* A page as the last run left it, always at the same place: the first of a few below 1 MiB that firmware gives. 0: none. */
+u64 page_keep(void);
 /* Pages that only the loader needs: boot-services memory afterwards. */
 void *scratch_take(u64 bytes);
 

@@ -89,6 +89,7 @@ struct bootinfo {
 	u64 rsdp;                        /* ACPI root, 0: none */
 	u64 kernel_base, kernel_pages;   /* physical, contiguous */
 	u64 trampoline;                  /* physical address of a page below 1 MiB */
+	u64 kept;                        /* a page at a fixed place, not cleared: what the last run left there; 0: none */
 	u64 symbols_base, symbols_bytes; /* the kernel's ELF file as loaded, for .symtab (kind MODULE); 0: none */
 	u64 cr3;
 	struct boot_framebuffer framebuffer;

@@ -35,6 +35,7 @@ static void take_memory(void)
 	boot.info = (void *)pages_take((sizeof(*boot.info) + PAGE_SIZE - 1) >> PAGE_SHIFT, BOOT_MEMORY_KERNEL, 0);
 	boot.stack_top = pages_take(STACK_PAGES, BOOT_MEMORY_KERNEL, 0) + STACK_PAGES * PAGE_SIZE;
 	boot.info->trampoline = pages_take(1, BOOT_MEMORY_TRAMPOLINE, ADDRESS_SPACE_LOW);
+	boot.info->kept = page_keep();
 	boot.info->magic = BOOTINFO_MAGIC;
 	boot.info->version = BOOTINFO_VERSION;
 	boot.info->bytes = sizeof(*boot.info);

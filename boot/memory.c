@@ -40,6 +40,20 @@ u64 pages_take(u64 pages, enum boot_memory_kind kind, u64 limit)
 	return address;
 }
 
+u64 page_keep(void)
+{
+	static const u64 places[] = { 0x60000, 0x50000, 0x40000, 0x30000, 0x20000 };
+
+	for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
+		EFI_PHYSICAL_ADDRESS place = places[i];
+
+		if (boot.services->AllocatePages(AllocateAddress, EfiLoaderData, 1, &place) != EFI_SUCCESS)
+			continue;
+		return memmap_claim(boot.map, place, 1, BOOT_MEMORY_KERNEL) == OK ? place : 0;
+	}
+	return 0;
+}
+
 void *scratch_take(u64 bytes)
 {
 	u64 address = allocate((bytes + PAGE_SIZE - 1) >> PAGE_SHIFT, 0);

@@ -4,6 +4,7 @@
 #include "kernel/console.h"
 #include "kernel/core/boot.h"
 #include "kernel/core/cpus.h"
+#include "kernel/core/kept.h"
 #include "kernel/core/log.h"
 #include "kernel/core/machine.h"
 #include "kernel/core/panic.h"
@@ -64,6 +65,12 @@ static void start_traps(void)
 	idt_init();
 	cpu_make_trap_stacks(0);
 	cpu_load_tables(cpu_get(0));
+}
+
+/* After the log can be read, before anything that could panic for a reason of its own. */
+static void start_kept_page(void)
+{
+	kept_start(bootinfo.kept ? (void *)(DIRECT_MAP_BASE + bootinfo.kept) : NULL);
 }
 
 static void start_symbols(void)
@@ -197,6 +204,7 @@ static const struct {
 	{ "screen", framebuffer_init },
 	{ "traps", start_traps }, /* needs mapped stacks; from here a fault says where */
 	{ "symbols", start_symbols },
+	{ "last panic", start_kept_page },
 	{ "acpi", machine_init },
 	{ "console", console_find }, /* as early as ACPI says where: lines came out of COM1 so far */
 	{ "random", start_random },  /* before mm/ and guests draw secrets */

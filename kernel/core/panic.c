@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/core/panic.h"
 #include "kernel/core/cpu.h"
+#include "kernel/core/kept.h"
 #include "kernel/core/log.h"
 #include "kernel/core/symbols.h"
 #include "kernel/core/watchdog.h"
@@ -37,6 +38,7 @@ static void line_va(const char *text, va_list arguments)
 
 	line[at++] = '\r';
 	line[at++] = '\n';
+	kept_add(line, at);
 	wire_panic((const u8 *)line, at);
 }
 
@@ -160,6 +162,7 @@ NORETURN static void finish(void)
 		extra_dump(panic_line);
 	put_log_tail();
 	panic_line("panic: CPU %u and %u others have stopped", cpu_index(), stopped);
+	caches_write_back();
 	cpu_halt_forever();
 }
 

@@ -213,6 +213,12 @@ static inline void cpu_take_interrupts(void)
 	__asm__ volatile("sti; nop; cli" : : : "memory");
 }
 
+/* A reset may forget what memory has not got yet. */
+static inline void caches_write_back(void)
+{
+	__asm__ volatile("wbinvd" : : : "memory");
+}
+
 NORETURN static inline void cpu_halt_forever(void)
 {
 	for (;;)

@@ -44,6 +44,12 @@ class Console:
     def __exit__(self, *_):
         self.machine.close()
 
+    def reset(self):
+        """QEMU: a warm reset; from its next prompt on."""
+        self.transcript, self.at = serial_line.Transcript(), 0
+        self.machine.monitor("system_reset")
+        self.until(PROMPT, BOOT_SECONDS)
+
     # ---- text ----
 
     @property

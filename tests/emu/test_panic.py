@@ -43,6 +43,16 @@ def check_panic(text, says, function, others):
 def test_a_fault_says_what_where_and_stops_all(fault, says, function):
     with Console(IMAGE, emulator="qemu", cpus=2) as console:
         check_panic(panic_of(console, f"debug {fault}"), says, function, 1)
+        if fault == "panic":
+            check_next_boot_shows(console, says)
+
+
+def check_next_boot_shows(console, says):
+    """The text outlives a warm reset in a page of its own, and is shown once."""
+    for shown in (True, False):
+        console.reset()
+        assert bool(re.search(rf"last panic: {says}", console.boot_text)) == shown
+        assert bool(re.search(r"last panic:   by [0-9a-f]{16} provoke_panic\+0x", console.boot_text)) == shown
 
 
 def test_a_running_guest_s_vmcs_and_last_exits_are_in_the_text():
