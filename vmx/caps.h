@@ -8,8 +8,8 @@ struct vmx_caps {
 	u32 revision; /* of VMXON region and VMCS */
 	u32 controls[CONTROL_GROUPS];
 	u64 allowed[CONTROL_GROUPS]; /* the capability MSRs that they were computed from */
-	u64 misc;             /* IA32_VMX_MISC */
-	u32 physical_bits;    /* of an address */
+	u64 misc;                    /* IA32_VMX_MISC */
+	u32 physical_bits;           /* of an address */
 	u64 cr0_must, cr0_may, cr4_must, cr4_may;
 	bool ept_dirty;  /* accessed and dirty flags */
 	bool ept_large;  /* 2 MiB leaves */

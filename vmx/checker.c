@@ -86,7 +86,8 @@ static const char *find_in(const struct checker_rules *rules)
 
 const char *checker_find(void)
 {
-	static const struct checker_rules *const parts[] = { &checker_controls, &checker_host, &checker_segments, &checker_guest };
+	static const struct checker_rules *const parts[] = { &checker_controls, &checker_host, &checker_segments,
+							     &checker_guest };
 
 	for (u32 i = 0; i < ARRAY_SIZE(parts); i++) {
 		CHECK(parts[i]->count > 0);

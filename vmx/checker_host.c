@@ -15,8 +15,9 @@ static bool cr0(const struct checker_rule *rule)
 
 static bool selectors(const struct checker_rule *rule)
 {
-	static const u32 fields[] = { ENCODING_HOST_ES_SELECTOR, ENCODING_HOST_CS_SELECTOR, ENCODING_HOST_SS_SELECTOR, ENCODING_HOST_DS_SELECTOR,
-				      ENCODING_HOST_FS_SELECTOR, ENCODING_HOST_GS_SELECTOR, ENCODING_HOST_TR_SELECTOR };
+	static const u32 fields[] = { ENCODING_HOST_ES_SELECTOR, ENCODING_HOST_CS_SELECTOR, ENCODING_HOST_SS_SELECTOR,
+				      ENCODING_HOST_DS_SELECTOR, ENCODING_HOST_FS_SELECTOR, ENCODING_HOST_GS_SELECTOR,
+				      ENCODING_HOST_TR_SELECTOR };
 
 	for (u32 i = 0; i < ARRAY_SIZE(fields); i++)
 		if (checker_has(fields[i], rule->mask))
@@ -33,8 +34,8 @@ static const struct checker_rule rows[] = {
 	{ "host PAT: memory types 0, 1, 4, 5, 6, 7", checker_pat, ENCODING_EXIT_CONTROLS, EXIT_LOAD_PAT, ENCODING_HOST_PAT, 0 },
 	{ "host EFER: reserved bits", checker_clear, ENCODING_EXIT_CONTROLS, EXIT_LOAD_EFER, ENCODING_HOST_EFER,
 	  ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) },
-	{ "host EFER: LME and LMA, as the exit control says", checker_set, ENCODING_EXIT_CONTROLS, EXIT_LOAD_EFER, ENCODING_HOST_EFER,
-	  EFER_LME | EFER_LMA },
+	{ "host EFER: LME and LMA, as the exit control says", checker_set, ENCODING_EXIT_CONTROLS, EXIT_LOAD_EFER,
+	  ENCODING_HOST_EFER, EFER_LME | EFER_LMA },
 	{ "host selectors: neither RPL nor TI", selectors, 0, 0, 0, RPL_AND_TABLE },
 	{ "host CS must not be 0", checker_any, 0, 0, ENCODING_HOST_CS_SELECTOR, SELECTOR_BITS },
 	{ "host TR must not be 0", checker_any, 0, 0, ENCODING_HOST_TR_SELECTOR, SELECTOR_BITS },

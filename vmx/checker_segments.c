@@ -5,10 +5,21 @@
 #include "vmx/machine.h"
 
 enum {
-	SELECTOR_RPL = 3, SELECTOR_LDT = 4,
-	TYPE_ACCESSED = 1, TYPE_READABLE = 2, TYPE_DATA_WRITABLE = 3, TYPE_DATA_DOWN = 7, TYPE_CODE = 9, TYPE_CODE_READABLE = 11,
-	TYPE_CONFORMING = 13, TYPE_CONFORMING_READABLE = 15, TYPE_LDT = 2, TYPE_TSS16_BUSY = 3, TYPE_TSS_BUSY = 11,
-	V86_RIGHTS = 0xf3, V86_LIMIT = 0xffff,
+	SELECTOR_RPL = 3,
+	SELECTOR_LDT = 4,
+	TYPE_ACCESSED = 1,
+	TYPE_READABLE = 2,
+	TYPE_DATA_WRITABLE = 3,
+	TYPE_DATA_DOWN = 7,
+	TYPE_CODE = 9,
+	TYPE_CODE_READABLE = 11,
+	TYPE_CONFORMING = 13,
+	TYPE_CONFORMING_READABLE = 15,
+	TYPE_LDT = 2,
+	TYPE_TSS16_BUSY = 3,
+	TYPE_TSS_BUSY = 11,
+	V86_RIGHTS = 0xf3,
+	V86_LIMIT = 0xffff,
 };
 #define RIGHTS_RESERVED 0xfffe0f00U
 
@@ -65,13 +76,15 @@ static bool is_checked(u32 s)
 static bool tables_of(const struct checker_rule *rule)
 {
 	(void)rule;
-	return !(segment_selector(SEGMENT_TR) & SELECTOR_LDT) && !(is_usable(SEGMENT_LDTR) && (segment_selector(SEGMENT_LDTR) & SELECTOR_LDT));
+	return !(segment_selector(SEGMENT_TR) & SELECTOR_LDT) &&
+	       !(is_usable(SEGMENT_LDTR) && (segment_selector(SEGMENT_LDTR) & SELECTOR_LDT));
 }
 
 static bool stack_rpl(const struct checker_rule *rule)
 {
 	(void)rule;
-	return is_v86() || is_unrestricted() || ((segment_selector(SEGMENT_SS) ^ segment_selector(SEGMENT_CS)) & SELECTOR_RPL) == 0;
+	return is_v86() || is_unrestricted() ||
+	       ((segment_selector(SEGMENT_SS) ^ segment_selector(SEGMENT_CS)) & SELECTOR_RPL) == 0;
 }
 
 static bool bases_canonical(const struct checker_rule *rule)
@@ -122,7 +135,8 @@ static bool data_types(const struct checker_rule *rule)
 {
 	(void)rule;
 	for (u32 s = SEGMENT_ES; s <= SEGMENT_GS; s++)
-		if (is_data(s) && !is_v86() && (!(type(s) & TYPE_ACCESSED) || ((type(s) & RIGHTS_CODE) && !(type(s) & TYPE_READABLE))))
+		if (is_data(s) && !is_v86() &&
+		    (!(type(s) & TYPE_ACCESSED) || ((type(s) & RIGHTS_CODE) && !(type(s) & TYPE_READABLE))))
 			return false;
 	return true;
 }
@@ -226,7 +240,8 @@ static const struct checker_rule rows[] = {
 	{ "guest SS: the RPL of CS", stack_rpl, 0, 0, 0, 0 },
 	{ "guest TR, FS, GS and LDTR bases must be canonical", bases_canonical, 0, 0, 0, 0 },
 	{ "guest CS, SS, DS and ES bases: below 4 GiB", bases_low, 0, 0, 0, 0 },
-	{ "virtual-8086 mode: base 16 times the selector, limit 0xffff, rights 0xf3", v86, ENCODING_GUEST_RFLAGS, RFLAGS_VM, 0, 0 },
+	{ "virtual-8086 mode: base 16 times the selector, limit 0xffff, rights 0xf3", v86, ENCODING_GUEST_RFLAGS, RFLAGS_VM, 0,
+	  0 },
 	{ "guest CS must be accessed code (or data for an unrestricted guest)", code_type, 0, 0, 0, 0 },
 	{ "guest SS must be writable accessed data", stack_type, 0, 0, 0, 0 },
 	{ "guest DS, ES, FS, GS must be accessed and readable", data_types, 0, 0, 0, 0 },

@@ -75,10 +75,10 @@ enum {
 	NOTICE_NMI = 2,
 	NOTICE_INIT = 4,
 	NOTICE_SIPI = 8,
-	NOTICE_CLOCK = 16, /* pvclock_update */
-	NOTICE_EVENT = 32, /* vcpu.event holds one */
-	NOTICE_STATE = 64, /* the extended state must be loaded again */
-	NOTICE_TSC = 128,  /* the TSC offset changed */
+	NOTICE_CLOCK = 16,  /* pvclock_update */
+	NOTICE_EVENT = 32,  /* vcpu.event holds one */
+	NOTICE_STATE = 64,  /* the extended state must be loaded again */
+	NOTICE_TSC = 128,   /* the TSC offset changed */
 	NOTICE_BREAK = 256, /* vcpu.broken */
 };
 
@@ -131,7 +131,7 @@ struct vcpu {
 	struct {
 		u32 encoding;
 		u64 value;
-	} broken;               /* vcpu_break_entry */
+	} broken; /* vcpu_break_entry */
 	char why[160];
 };
 

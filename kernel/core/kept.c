@@ -3,7 +3,7 @@
 #include "kernel/lib/check.h"
 #include "kernel/lib/log.h"
 
-#define MAGIC 0x4b45505430303031ULL /* "KEPT0001" */
+#define MAGIC 0x4b45505430303031ULL      /* "KEPT0001" */
 #define HASH_START 0xcbf29ce484222325ULL /* FNV-1a */
 #define HASH_PRIME 0x100000001b3ULL
 
@@ -14,7 +14,7 @@ static struct kept {
 	u64 hash; /* of the text */
 	u64 bytes;
 	char text[PAGE_SIZE - 24];
-} *kept;
+} * kept;
 _Static_assert(sizeof(struct kept) == PAGE_SIZE, "one page");
 
 static u64 hash_more(u64 hash, const char *text, u64 bytes)

@@ -12,7 +12,15 @@
 #include "kernel/x86/idt.h"
 #include "kernel/x86/paging.h"
 
-enum { LINE_BYTES = 256, MAX_FRAMES = 24, LOG_TAIL_BYTES = 2048, PORT_NMI_STATUS = 0x61, ERROR_FETCH = 1 << 4, STOP_SPINS = 1000000, NOBODY = 0 };
+enum {
+	LINE_BYTES = 256,
+	MAX_FRAMES = 24,
+	LOG_TAIL_BYTES = 2048,
+	PORT_NMI_STATUS = 0x61,
+	ERROR_FETCH = 1 << 4,
+	STOP_SPINS = 1000000,
+	NOBODY = 0
+};
 
 static u32 owner; /* CPU + 1 of the one that panics */
 static u32 stopped;

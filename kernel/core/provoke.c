@@ -101,9 +101,15 @@ static const struct {
 	const char *what;
 	const char *(*run)(void);
 } rows[] = {
-	{ "panic", provoke_panic },           { "check", provoke_check },           { "stack", provoke_stack },
-	{ "guard", provoke_guard },           { "fault", provoke_fault },           { "write-text", provoke_write_text },
-	{ "exec-data", provoke_exec_data },   { "hang", provoke_hang },             { "mce", provoke_mce },
+	{ "panic", provoke_panic },
+	{ "check", provoke_check },
+	{ "stack", provoke_stack },
+	{ "guard", provoke_guard },
+	{ "fault", provoke_fault },
+	{ "write-text", provoke_write_text },
+	{ "exec-data", provoke_exec_data },
+	{ "hang", provoke_hang },
+	{ "mce", provoke_mce },
 	{ "nmi", provoke_nmi },
 };
 

@@ -28,18 +28,48 @@ struct change {
 	u64 value;
 };
 
-#define CPU2_ON(bits) { ENCODING_CPU_CONTROLS_2, ON, (u32)(bits) }
-#define CPU2_OFF(bits) { ENCODING_CPU_CONTROLS_2, OFF, (u32)(bits) }
-#define CPU_ON(bits) { ENCODING_CPU_CONTROLS, ON, (u32)(bits) }
-#define PIN_ON(bits) { ENCODING_PIN_CONTROLS, ON, (u32)(bits) }
-#define PIN_OFF(bits) { ENCODING_PIN_CONTROLS, OFF, (u32)(bits) }
-#define EVENT_IS(type, vector) { ENCODING_ENTRY_EVENT, SET_TO, EVENT_VALID | (u32)(type) << EVENT_TYPE_SHIFT | (vector) }
-#define SET(field, value) { ENCODING_##field, SET_TO, (value) }
+#define CPU2_ON(bits)                                    \
+	{                                                \
+		ENCODING_CPU_CONTROLS_2, ON, (u32)(bits) \
+	}
+#define CPU2_OFF(bits)                                    \
+	{                                                 \
+		ENCODING_CPU_CONTROLS_2, OFF, (u32)(bits) \
+	}
+#define CPU_ON(bits)                                   \
+	{                                              \
+		ENCODING_CPU_CONTROLS, ON, (u32)(bits) \
+	}
+#define PIN_ON(bits)                                   \
+	{                                              \
+		ENCODING_PIN_CONTROLS, ON, (u32)(bits) \
+	}
+#define PIN_OFF(bits)                                   \
+	{                                               \
+		ENCODING_PIN_CONTROLS, OFF, (u32)(bits) \
+	}
+#define EVENT_IS(type, vector)                                                                         \
+	{                                                                                              \
+		ENCODING_ENTRY_EVENT, SET_TO, EVENT_VALID | (u32)(type) << EVENT_TYPE_SHIFT | (vector) \
+	}
+#define SET(field, value)                         \
+	{                                         \
+		ENCODING_##field, SET_TO, (value) \
+	}
 #define VIRTUAL_INTERRUPTS CPU_ON(CPU_TPR_SHADOW), CPU2_ON(CPU2_VIRTUAL_INTERRUPTS)
 #define POSTED VIRTUAL_INTERRUPTS, PIN_ON(PIN_POSTED_INTERRUPTS)
-#define IF_ON { ENCODING_GUEST_RFLAGS, ON, RFLAGS_IF }
-#define RIGHTS(s, value) { ENCODING_GUEST_ES_RIGHTS + 2 * SEGMENT_##s, SET_TO, (value) }
-#define V86 { ENCODING_GUEST_RFLAGS, ON, RFLAGS_VM }
+#define IF_ON                                        \
+	{                                            \
+		ENCODING_GUEST_RFLAGS, ON, RFLAGS_IF \
+	}
+#define RIGHTS(s, value)                                                    \
+	{                                                                   \
+		ENCODING_GUEST_ES_RIGHTS + 2 * SEGMENT_##s, SET_TO, (value) \
+	}
+#define V86                                          \
+	{                                            \
+		ENCODING_GUEST_RFLAGS, ON, RFLAGS_VM \
+	}
 
 static const struct broken {
 	const char *rule;
@@ -49,7 +79,9 @@ static const struct broken {
 	/* controls: 26.2.1.1 */
 	{ "pin-based controls: a bit that this processor does not allow", VCPU_LONG64, { PIN_ON(BIT(1)) } },
 	{ "processor-based controls: a bit that this processor does not allow", VCPU_LONG64, { CPU_ON(1) } },
-	{ "processor-based controls: a bit that this processor does not allow", VCPU_LONG64, { { ENCODING_CPU_CONTROLS, OFF, CPU_HLT } } },
+	{ "processor-based controls: a bit that this processor does not allow",
+	  VCPU_LONG64,
+	  { { ENCODING_CPU_CONTROLS, OFF, CPU_HLT } } },
 	{ "secondary controls: a bit that this processor does not allow", VCPU_LONG64, { CPU2_ON(BIT(31)) } },
 	{ "more CR3 targets than the processor has", VCPU_LONG64, { SET(CR3_TARGET_COUNT, 5) } },
 	{ "I/O bitmap A: a page's address", VCPU_LONG64, { CPU_ON(CPU_IO_BITMAPS), SET(IO_BITMAP_A, 0x1800) } },
@@ -61,13 +93,21 @@ static const struct broken {
 	{ "NMI-window exiting needs virtual NMIs", VCPU_LONG64, { CPU_ON(CPU_NMI_WINDOW), PIN_OFF(PIN_VIRTUAL_NMI) } },
 	{ "the APIC-access page: a page's address", VCPU_LONG64, { CPU2_ON(CPU2_VIRTUAL_APIC_ACCESS), SET(APIC_ACCESS, 0x10) } },
 	{ "x2APIC mode, APIC registers and virtual interrupts need the TPR shadow", VCPU_LONG64, { CPU2_ON(CPU2_X2APIC_MODE) } },
-	{ "x2APIC mode, APIC registers and virtual interrupts need the TPR shadow", VCPU_LONG64, { CPU2_ON(CPU2_APIC_REGISTERS) } },
-	{ "x2APIC mode, APIC registers and virtual interrupts need the TPR shadow", VCPU_LONG64, { CPU2_ON(CPU2_VIRTUAL_INTERRUPTS) } },
-	{ "x2APIC mode and APIC accesses exclude each other", VCPU_LONG64,
+	{ "x2APIC mode, APIC registers and virtual interrupts need the TPR shadow",
+	  VCPU_LONG64,
+	  { CPU2_ON(CPU2_APIC_REGISTERS) } },
+	{ "x2APIC mode, APIC registers and virtual interrupts need the TPR shadow",
+	  VCPU_LONG64,
+	  { CPU2_ON(CPU2_VIRTUAL_INTERRUPTS) } },
+	{ "x2APIC mode and APIC accesses exclude each other",
+	  VCPU_LONG64,
 	  { CPU_ON(CPU_TPR_SHADOW), CPU2_ON(CPU2_X2APIC_MODE | CPU2_VIRTUAL_APIC_ACCESS) } },
-	{ "virtual-interrupt delivery needs external-interrupt exiting", VCPU_LONG64, { VIRTUAL_INTERRUPTS, PIN_OFF(PIN_EXTERNAL_INTERRUPT) } },
+	{ "virtual-interrupt delivery needs external-interrupt exiting",
+	  VCPU_LONG64,
+	  { VIRTUAL_INTERRUPTS, PIN_OFF(PIN_EXTERNAL_INTERRUPT) } },
 	{ "posted interrupts need virtual-interrupt delivery", VCPU_LONG64, { PIN_ON(PIN_POSTED_INTERRUPTS) } },
-	{ "posted interrupts need acknowledgement on exit", VCPU_LONG64,
+	{ "posted interrupts need acknowledgement on exit",
+	  VCPU_LONG64,
 	  { POSTED, { ENCODING_EXIT_CONTROLS, OFF, EXIT_ACKNOWLEDGE_INTERRUPT } } },
 	{ "the posted-interrupt vector: up to 255", VCPU_LONG64, { POSTED, SET(POSTED_VECTOR, 256) } },
 	{ "the posted-interrupt descriptor: an address of 64 bytes", VCPU_LONG64, { POSTED, SET(POSTED_DESCRIPTOR, 0x20) } },
@@ -76,10 +116,13 @@ static const struct broken {
 	{ "the EPT pointer: write-back, walk length 4, reserved bits clear", VCPU_LONG64, { SET(EPT_POINTER, 0x100056) } },
 	{ "the EPT pointer: write-back, walk length 4, reserved bits clear", VCPU_LONG64, { SET(EPT_POINTER, 0x1000de) } },
 	{ "the page-modification log needs EPT", VCPU_LONG64, { CPU2_ON(CPU2_PAGE_MODIFICATION_LOG), CPU2_OFF(CPU2_EPT) } },
-	{ "the page-modification log: a page's address", VCPU_LONG64, { CPU2_ON(CPU2_PAGE_MODIFICATION_LOG), SET(PML_ADDRESS, 2) } },
+	{ "the page-modification log: a page's address",
+	  VCPU_LONG64,
+	  { CPU2_ON(CPU2_PAGE_MODIFICATION_LOG), SET(PML_ADDRESS, 2) } },
 	{ "an unrestricted guest needs EPT", VCPU_LONG64, { CPU2_OFF(CPU2_EPT) } },
 	{ "VM functions: a reserved bit", VCPU_LONG64, { CPU2_ON(CPU2_VMFUNC), SET(VM_FUNCTIONS, 2) } },
-	{ "EPTP switching needs EPT and its list a page's address", VCPU_LONG64,
+	{ "EPTP switching needs EPT and its list a page's address",
+	  VCPU_LONG64,
 	  { CPU2_ON(CPU2_VMFUNC), SET(VM_FUNCTIONS, 1), SET(EPTP_LIST, 1) } },
 	{ "the VMREAD bitmap: a page's address", VCPU_LONG64, { CPU2_ON(CPU2_VMCS_SHADOWING), SET(VMREAD_BITMAP, 1) } },
 	{ "the VMWRITE bitmap: a page's address", VCPU_LONG64, { CPU2_ON(CPU2_VMCS_SHADOWING), SET(VMWRITE_BITMAP, 1) } },
@@ -87,26 +130,41 @@ static const struct broken {
 	/* exit and entry controls: 26.2.1.2, 26.2.1.3 */
 	{ "exit controls: a bit that this processor does not allow", VCPU_LONG64, { { ENCODING_EXIT_CONTROLS, ON, BIT(31) } } },
 	{ "saving the preemption timer needs the timer", VCPU_LONG64, { PIN_OFF(PIN_PREEMPTION_TIMER) } },
-	{ "MSRs stored at exit: an address of 16 bytes", VCPU_LONG64, { SET(EXIT_MSR_STORE_COUNT, 1), SET(EXIT_MSR_STORE_ADDRESS, 8) } },
-	{ "MSRs loaded at exit: an address of 16 bytes", VCPU_LONG64,
+	{ "MSRs stored at exit: an address of 16 bytes",
+	  VCPU_LONG64,
+	  { SET(EXIT_MSR_STORE_COUNT, 1), SET(EXIT_MSR_STORE_ADDRESS, 8) } },
+	{ "MSRs loaded at exit: an address of 16 bytes",
+	  VCPU_LONG64,
 	  { SET(EXIT_MSR_LOAD_COUNT, 2), SET(EXIT_MSR_LOAD_ADDRESS, TOO_HIGH - 16) } },
 	{ "entry controls: a bit that this processor does not allow", VCPU_LONG64, { { ENCODING_ENTRY_CONTROLS, ON, BIT(31) } } },
 	{ "SMM can be entered and left only from SMM", VCPU_LONG64, { { ENCODING_ENTRY_CONTROLS, ON, ENTRY_TO_SMM } } },
-	{ "MSRs loaded at entry: an address of 16 bytes", VCPU_LONG64, { SET(ENTRY_MSR_LOAD_COUNT, 1), SET(ENTRY_MSR_LOAD_ADDRESS, 1) } },
+	{ "MSRs loaded at entry: an address of 16 bytes",
+	  VCPU_LONG64,
+	  { SET(ENTRY_MSR_LOAD_COUNT, 1), SET(ENTRY_MSR_LOAD_ADDRESS, 1) } },
 	{ "the event: bits 30:12 are reserved", VCPU_LONG64, { EVENT_IS(EVENT_EXCEPTION, 6 | BIT(12)) } },
 	{ "the event: type 1 is reserved, type 7 needs the monitor trap flag", VCPU_LONG64, { EVENT_IS(1, 0) } },
 	{ "the event: an NMI has vector 2, an exception at most 31, another event 0", VCPU_LONG64, { EVENT_IS(EVENT_NMI, 3) } },
-	{ "the event: an NMI has vector 2, an exception at most 31, another event 0", VCPU_LONG64, { EVENT_IS(EVENT_EXCEPTION, 32) } },
+	{ "the event: an NMI has vector 2, an exception at most 31, another event 0",
+	  VCPU_LONG64,
+	  { EVENT_IS(EVENT_EXCEPTION, 32) } },
 	{ "the event: an NMI has vector 2, an exception at most 31, another event 0", VCPU_LONG64, { EVENT_IS(EVENT_OTHER, 1) } },
-	{ "the event: an error code exactly for exceptions that push one, in protected mode", VCPU_LONG64, { EVENT_IS(EVENT_EXCEPTION, 13) } },
-	{ "the event: an error code exactly for exceptions that push one, in protected mode", VCPU_LONG64,
+	{ "the event: an error code exactly for exceptions that push one, in protected mode",
+	  VCPU_LONG64,
+	  { EVENT_IS(EVENT_EXCEPTION, 13) } },
+	{ "the event: an error code exactly for exceptions that push one, in protected mode",
+	  VCPU_LONG64,
 	  { EVENT_IS(EVENT_EXCEPTION, 6 | EVENT_HAS_ERROR) } },
-	{ "the event: an error code exactly for exceptions that push one, in protected mode", VCPU_REAL,
+	{ "the event: an error code exactly for exceptions that push one, in protected mode",
+	  VCPU_REAL,
 	  { EVENT_IS(EVENT_EXCEPTION, 13 | EVENT_HAS_ERROR) } },
-	{ "the event: error codes have 16 bits", VCPU_LONG64,
+	{ "the event: error codes have 16 bits",
+	  VCPU_LONG64,
 	  { EVENT_IS(EVENT_EXCEPTION, 13 | EVENT_HAS_ERROR), SET(ENTRY_EVENT_ERROR, BIT(16)) } },
-	{ "the event: a software event has an instruction length of at most 15, and not 0", VCPU_LONG64, { EVENT_IS(EVENT_SOFT_INTERRUPT, 0x80) } },
-	{ "the event: a software event has an instruction length of at most 15, and not 0", VCPU_LONG64,
+	{ "the event: a software event has an instruction length of at most 15, and not 0",
+	  VCPU_LONG64,
+	  { EVENT_IS(EVENT_SOFT_INTERRUPT, 0x80) } },
+	{ "the event: a software event has an instruction length of at most 15, and not 0",
+	  VCPU_LONG64,
 	  { EVENT_IS(EVENT_SOFT_EXCEPTION, 3), SET(ENTRY_EVENT_LENGTH, 16) } },
 	/* host: 26.2.2 - 26.2.4 */
 	{ "host CR0 against IA32_VMX_CR0_FIXED", VCPU_LONG64, { { ENCODING_HOST_CR0, OFF, CR0_NE } } },
@@ -139,7 +197,8 @@ static const struct broken {
 	{ "guest CS, SS, DS and ES bases: below 4 GiB", VCPU_LONG64, { SET(GUEST_ES_BASE, BIT(32)) } },
 	{ "virtual-8086 mode: base 16 times the selector, limit 0xffff, rights 0xf3", VCPU_PROTECTED32, { V86 } },
 	{ "guest CS must be accessed code (or data for an unrestricted guest)", VCPU_LONG64, { RIGHTS(CS, 0xa098) } },
-	{ "guest CS must be accessed code (or data for an unrestricted guest)", VCPU_LONG64,
+	{ "guest CS must be accessed code (or data for an unrestricted guest)",
+	  VCPU_LONG64,
 	  { CPU2_OFF(CPU2_UNRESTRICTED_GUEST), RIGHTS(CS, 0xa093) } },
 	{ "guest SS must be writable accessed data", VCPU_LONG64, { RIGHTS(SS, 0xc091) } },
 	{ "guest DS, ES, FS, GS must be accessed and readable", VCPU_LONG64, { RIGHTS(DS, 0xc092) } },
@@ -148,10 +207,12 @@ static const struct broken {
 	{ "guest CS: its DPL against that of SS", VCPU_LONG64, { RIGHTS(CS, 0xa0fb) } },
 	{ "guest CS: its DPL against that of SS", VCPU_LONG64, { RIGHTS(CS, 0xa0fd) } },
 	{ "guest CS: its DPL against that of SS", VCPU_PROTECTED32, { RIGHTS(CS, 0xc0f3) } },
-	{ "guest SS: its DPL against RPL and CR0.PE", VCPU_LONG64,
+	{ "guest SS: its DPL against RPL and CR0.PE",
+	  VCPU_LONG64,
 	  { CPU2_OFF(CPU2_UNRESTRICTED_GUEST), RIGHTS(CS, 0xa0fb), RIGHTS(SS, 0xc0f3) } },
 	{ "guest SS: its DPL against RPL and CR0.PE", VCPU_REAL, { RIGHTS(CS, 0xfb), RIGHTS(SS, 0xf3) } },
-	{ "guest DS, ES, FS, GS: their DPL against RPL", VCPU_LONG64,
+	{ "guest DS, ES, FS, GS: their DPL against RPL",
+	  VCPU_LONG64,
 	  { CPU2_OFF(CPU2_UNRESTRICTED_GUEST), SET(GUEST_DS_SELECTOR, 0x1b) } },
 	{ "guest segments must be present", VCPU_LONG64, { RIGHTS(ES, 0xc013) } },
 	{ "guest segments must be present", VCPU_LONG64, { RIGHTS(TR, 0x0b) } },
@@ -194,39 +255,65 @@ static const struct broken {
 	/* what blocks and what waits: 26.3.1.5, 26.3.1.6 */
 	{ "activity: a state that this processor does not have", VCPU_LONG64, { SET(GUEST_ACTIVITY, 4) } },
 	{ "activity: a state that this processor does not have", VCPU_LONG64, { SET(GUEST_ACTIVITY, 3) } },
-	{ "activity: halted only at ring 0", VCPU_PROTECTED32, { SET(GUEST_ACTIVITY, 1), RIGHTS(CS, 0xc0fb), RIGHTS(SS, 0xc0f3) } },
-	{ "activity: active under blocking by STI or MOV SS", VCPU_LONG64, { SET(GUEST_ACTIVITY, 1), SET(GUEST_INTERRUPTIBILITY, 2) } },
+	{ "activity: halted only at ring 0",
+	  VCPU_PROTECTED32,
+	  { SET(GUEST_ACTIVITY, 1), RIGHTS(CS, 0xc0fb), RIGHTS(SS, 0xc0f3) } },
+	{ "activity: active under blocking by STI or MOV SS",
+	  VCPU_LONG64,
+	  { SET(GUEST_ACTIVITY, 1), SET(GUEST_INTERRUPTIBILITY, 2) } },
 	{ "activity: the event does not end it", VCPU_LONG64, { SET(GUEST_ACTIVITY, 1), EVENT_IS(EVENT_EXCEPTION, 6) } },
-	{ "activity: the event does not end it", VCPU_LONG64, { SET(GUEST_ACTIVITY, 2), IF_ON, EVENT_IS(EVENT_INTERRUPT, 0x30) } },
+	{ "activity: the event does not end it",
+	  VCPU_LONG64,
+	  { SET(GUEST_ACTIVITY, 2), IF_ON, EVENT_IS(EVENT_INTERRUPT, 0x30) } },
 	{ "interruptibility: bits 31:5 are reserved", VCPU_LONG64, { SET(GUEST_INTERRUPTIBILITY, BIT(5)) } },
 	{ "interruptibility: STI and MOV SS exclude each other", VCPU_LONG64, { IF_ON, SET(GUEST_INTERRUPTIBILITY, 3) } },
 	{ "interruptibility: blocking by STI needs RFLAGS.IF", VCPU_LONG64, { SET(GUEST_INTERRUPTIBILITY, BLOCKED_STI) } },
-	{ "interruptibility: an interrupt under blocking by STI or MOV SS", VCPU_LONG64,
+	{ "interruptibility: an interrupt under blocking by STI or MOV SS",
+	  VCPU_LONG64,
 	  { IF_ON, SET(GUEST_INTERRUPTIBILITY, BLOCKED_STI), EVENT_IS(EVENT_INTERRUPT, 0x30) } },
-	{ "interruptibility: an NMI under blocking by STI or MOV SS", VCPU_LONG64,
+	{ "interruptibility: an NMI under blocking by STI or MOV SS",
+	  VCPU_LONG64,
 	  { SET(GUEST_INTERRUPTIBILITY, BLOCKED_MOV_SS), EVENT_IS(EVENT_NMI, 2) } },
 	{ "interruptibility: blocking by SMI outside of SMM", VCPU_LONG64, { SET(GUEST_INTERRUPTIBILITY, BLOCKED_SMI) } },
-	{ "interruptibility: an NMI under blocking by NMI", VCPU_LONG64, { SET(GUEST_INTERRUPTIBILITY, BLOCKED_NMI), EVENT_IS(EVENT_NMI, 2) } },
+	{ "interruptibility: an NMI under blocking by NMI",
+	  VCPU_LONG64,
+	  { SET(GUEST_INTERRUPTIBILITY, BLOCKED_NMI), EVENT_IS(EVENT_NMI, 2) } },
 	{ "interruptibility: MOV SS inside of an enclave", VCPU_LONG64, { SET(GUEST_INTERRUPTIBILITY, 16 | BLOCKED_MOV_SS) } },
 	{ "pending debug exceptions: reserved bits", VCPU_LONG64, { SET(GUEST_PENDING_DEBUG, BIT(4)) } },
-	{ "pending debug exceptions: BS as RFLAGS.TF under blocking or halted", VCPU_LONG64,
+	{ "pending debug exceptions: BS as RFLAGS.TF under blocking or halted",
+	  VCPU_LONG64,
 	  { SET(GUEST_PENDING_DEBUG, BIT(14)), SET(GUEST_INTERRUPTIBILITY, BLOCKED_MOV_SS) } },
-	{ "pending debug exceptions: BS as RFLAGS.TF under blocking or halted", VCPU_LONG64,
+	{ "pending debug exceptions: BS as RFLAGS.TF under blocking or halted",
+	  VCPU_LONG64,
 	  { SET(GUEST_ACTIVITY, 1), { ENCODING_GUEST_RFLAGS, ON, RFLAGS_TF } } },
-	{ "pending debug exceptions: a transaction's is alone", VCPU_LONG64, { SET(GUEST_PENDING_DEBUG, BIT(16) | BIT(12) | 1) } },
+	{ "pending debug exceptions: a transaction's is alone",
+	  VCPU_LONG64,
+	  { SET(GUEST_PENDING_DEBUG, BIT(16) | BIT(12) | 1) } },
 	{ "the VMCS link pointer must be all ones", VCPU_LONG64, { SET(GUEST_VMCS_LINK, 0x1000) } },
-	{ "guest PDPTEs: reserved bits", VCPU_PROTECTED32,
+	{ "guest PDPTEs: reserved bits",
+	  VCPU_PROTECTED32,
 	  { { ENCODING_GUEST_CR0, ON, CR0_PG }, { ENCODING_GUEST_CR4, ON, CR4_PAE }, SET(GUEST_PDPTE2, 3) } },
 	{ "virtual-8086 mode: only in protected, not in IA-32e mode", V86_IN_LONG64, { V86 } },
 };
 
 /* What is right in every mode: each change of a row is the only thing that is wrong. */
 static const struct change sound[] = {
-	SET(VPID, 1), SET(MSR_BITMAP, 0x1000), SET(EPT_POINTER, 0x10005e), SET(GUEST_VMCS_LINK, ~0ULL),
-	SET(GUEST_PAT, 0x0007040600070406ULL), SET(HOST_PAT, 0x0007040600070406ULL), SET(GUEST_GDTR_LIMIT, 0xffff),
-	SET(GUEST_DR7, DR7_RESET), SET(HOST_CR0, CR0_PE | CR0_NE | CR0_PG), SET(HOST_CR4, CR4_VMXE | CR4_PAE),
-	SET(HOST_EFER, EFER_LME | EFER_LMA | EFER_NXE), SET(HOST_CS_SELECTOR, 8), SET(HOST_SS_SELECTOR, 16), SET(HOST_TR_SELECTOR, 24),
-	SET(HOST_RIP, 0xffffffff80000000ULL), SET(HOST_GS_BASE, 0xffffffff80001000ULL),
+	SET(VPID, 1),
+	SET(MSR_BITMAP, 0x1000),
+	SET(EPT_POINTER, 0x10005e),
+	SET(GUEST_VMCS_LINK, ~0ULL),
+	SET(GUEST_PAT, 0x0007040600070406ULL),
+	SET(HOST_PAT, 0x0007040600070406ULL),
+	SET(GUEST_GDTR_LIMIT, 0xffff),
+	SET(GUEST_DR7, DR7_RESET),
+	SET(HOST_CR0, CR0_PE | CR0_NE | CR0_PG),
+	SET(HOST_CR4, CR4_VMXE | CR4_PAE),
+	SET(HOST_EFER, EFER_LME | EFER_LMA | EFER_NXE),
+	SET(HOST_CS_SELECTOR, 8),
+	SET(HOST_SS_SELECTOR, 16),
+	SET(HOST_TR_SELECTOR, 24),
+	SET(HOST_RIP, 0xffffffff80000000ULL),
+	SET(HOST_GS_BASE, 0xffffffff80001000ULL),
 	SET(EXIT_CONTROLS, EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACKNOWLEDGE_INTERRUPT | EXIT_LOAD_PAT | EXIT_LOAD_EFER |
 				   EXIT_SAVE_PREEMPTION_TIMER),
 	SET(PIN_CONTROLS, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER),
@@ -370,10 +457,8 @@ static void test_what_an_event_may_wake(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_sound_vmcs_breaks_no_rule),
-		cmocka_unit_test(test_each_broken_field_is_named),
-		cmocka_unit_test(test_each_rule_is_broken_by_a_row),
-		cmocka_unit_test(test_a_software_event_of_length_0),
+		cmocka_unit_test(test_a_sound_vmcs_breaks_no_rule),  cmocka_unit_test(test_each_broken_field_is_named),
+		cmocka_unit_test(test_each_rule_is_broken_by_a_row), cmocka_unit_test(test_a_software_event_of_length_0),
 		cmocka_unit_test(test_what_an_event_may_wake),
 	};
 

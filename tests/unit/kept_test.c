@@ -101,12 +101,9 @@ static void a_changed_byte_shows_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_is_shown_once),
-		cmocka_unit_test(a_panic_that_was_cut_short_shows_what_it_had),
-		cmocka_unit_test(no_panic_shows_nothing),
-		cmocka_unit_test(what_does_not_fit_is_cut_off),
-		cmocka_unit_test(terminal_control_is_left_out),
-		cmocka_unit_test(a_changed_byte_shows_nothing),
+		cmocka_unit_test(text_is_shown_once),           cmocka_unit_test(a_panic_that_was_cut_short_shows_what_it_had),
+		cmocka_unit_test(no_panic_shows_nothing),       cmocka_unit_test(what_does_not_fit_is_cut_off),
+		cmocka_unit_test(terminal_control_is_left_out), cmocka_unit_test(a_changed_byte_shows_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

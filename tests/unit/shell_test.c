@@ -126,7 +126,8 @@ static void debug_asks_for_a_fault_or_breaks_an_entry(void **state)
 	assert_int_equal(fake_vms[0].broken_entry, 0x10000000000000ff);
 	expect("debug entry web1 NONE 0", "no field 'NONE'\r\n");
 	expect("debug entry web1 GUEST_RFLAGS 0x", "'0x': up to 16 hexadecimal digits, in small letters\r\n");
-	expect("debug entry web1 GUEST_RFLAGS 10000000000000000", "'10000000000000000': up to 16 hexadecimal digits, in small letters\r\n");
+	expect("debug entry web1 GUEST_RFLAGS 10000000000000000",
+	       "'10000000000000000': up to 16 hexadecimal digits, in small letters\r\n");
 	expect("debug entry web1 GUEST_RFLAGS xyz", "'xyz': up to 16 hexadecimal digits, in small letters\r\n");
 }
 

@@ -31,7 +31,7 @@ extern struct fake_shell {
 	const char *finding; /* what each of them finds, NULL: nothing */
 	u32 steps;
 	bool powered_off, rebooted;
-	const char *provoked;    /* what debug was asked for */
+	const char *provoked; /* what debug was asked for */
 	u64 now_ns;
 	u32 most_in_a_step; /* bytes of output */
 } fake_shell;
