@@ -51,6 +51,7 @@ static u32 type(u32 s)
 
 static u32 dpl(u32 s)
 {
+	CHECK(s <= SEGMENT_GS); /* TR and LDTR have none that counts */
 	return rights(s) >> RIGHTS_DPL_SHIFT & 3;
 }
 

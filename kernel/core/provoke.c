@@ -115,6 +115,7 @@ static const struct {
 
 const char *provoke(const char *what)
 {
+	CHECK(what && what[0]);
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		const char *why = strcmp(rows[i].what, what) == 0 ? rows[i].run() : NULL;
 

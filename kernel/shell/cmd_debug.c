@@ -18,6 +18,7 @@ static bool is_refused(struct cmd *cmd)
 
 enum cmd_result cmd_debug(struct cmd *cmd)
 {
+	CHECK(cmd->command->sub);
 	if (!is_refused(cmd))
 		out_error(cmd->out, "debug %s: %s", cmd->command->sub, provoke(cmd->command->sub));
 	return CMD_DONE;
@@ -46,6 +47,7 @@ enum cmd_result cmd_debug_entry(struct cmd *cmd)
 	char why[WHY_BYTES] = "";
 	u64 value;
 
+	CHECK(cmd->vm && cmd->argc == 3);
 	if (is_refused(cmd))
 		return CMD_DONE;
 	if (!parse_hex(cmd->argv[2], &value))
