@@ -231,6 +231,7 @@ NORETURN static void run_cpu(void)
 
 void kernel_main(const struct bootinfo *from)
 {
+	time_begin();
 	features_seed_guard(from->entropy, sizeof(from->entropy));
 	cpu_boot_early();
 	boot_adopt(from);

@@ -70,9 +70,33 @@ emu-%: $(B)/aerostat.img $(EMU_PARTS)
 
 ## make bench        the figures of a release build: build/bench/NAME.json and a table each
 bench:
-	@$(MAKE) --no-print-directory RELEASE=1 B=$(B)/release measure-exits
+	@$(MAKE) --no-print-directory $(B)/boot.img
+	@$(MAKE) --no-print-directory RELEASE=1 B=$(B)/release measure
+MEASURE = --built $(B) --compiler "$(CC) $$($(CC) -dumpfullversion)" --flags '$(subst ",,$(subst ',,$(KERNEL_CFLAGS)))'
+measure: measure-exits measure-boot measure-size
 measure-exits: $(B)/exits.img $(B)/exits_off.img
-	@tests/bench/exits --built $(B) --compiler "$(CC) $$($(CC) -dumpfullversion)" --flags '$(subst ",,$(subst ',,$(KERNEL_CFLAGS)))'
+	@tests/bench/exits $(MEASURE)
+measure-boot: $(B)/boot.img $(B)/bare.img
+	@tests/bench/boot $(MEASURE)
+measure-size: $(B)/aerostat.elf
+	@tests/bench/size $(MEASURE)
+
+# A boot on the bare machine, for comparison: the same files, but Linux instead of the kernel.
+BARE_C := tests/bench/bare/bare.c $(wildcard kernel/load*.c) $(addprefix kernel/lib/,config.c config_keys.c error.c format.c string.c)
+$(B)/bare.elf: $(BARE_C:%.c=$(B)/kernel/%.o) $(B)/kernel/kernel/x86/entry.asm.o linker.ld
+	@echo "  LD      $@"
+	@ld $(KERNEL_LDFLAGS) -o $@ $(filter %.o,$^)
+
+# The demonstration's file system with another first process: the later archive wins.
+$(B)/guests/measured.img: $(B)/guests/initrd.img tests/bench/init.c
+	@mkdir -p $(B)/measured && $(CC) -O2 -Wall -Wextra -Werror -static -o $(B)/measured/init tests/bench/init.c
+	@echo "  INITRD  $@"
+	@cd $(B)/measured && echo init | cpio --quiet -o -H newc -R 0:0 --reproducible | cat $(abspath $<) - > $(abspath $@)
+
+$(B)/boot.img $(B)/bare.img: tests/bench/boot.txt $(B)/guests/measured.img
+$(B)/bare.img: tests/bench/boot.conf $(B)/bare.elf $(IMAGE_PARTS) $(DEMO)
+	@echo "  IMAGE   $@"
+	@tools/mkimage --built $(B) --kernel $(B)/bare.elf --conf $< --out $@
 
 ## make stress       what takes long: twenty lives of a guest, then a minute of each fuzzer (needs clang: installed here)
 stress: $(B)/aerostat.img
@@ -80,4 +104,4 @@ stress: $(B)/aerostat.img
 	@$(PYTEST) -s tests/stress
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 
-.PHONY: guests test emu bench measure-exits stress
+.PHONY: guests test emu bench measure measure-exits measure-boot measure-size stress

@@ -65,6 +65,14 @@ static void boundary(struct step_cpu *cpu)
 	store(&cpu->boundaries, cpu->boundaries + 1);
 }
 
+static void leave_idle(struct step_cpu *cpu)
+{
+	if (cpu->idle_since)
+		__atomic_store_n(&cpu->idle_ticks, cpu->idle_ticks + rdtsc() - cpu->idle_since, __ATOMIC_RELAXED);
+	cpu->idle_since = 0;
+	step_set_state(cpu, STEP_IN_KERNEL);
+}
+
 void step_begin(const char *place)
 {
 	struct step_cpu *cpu = step_this_cpu();
@@ -72,7 +80,7 @@ void step_begin(const char *place)
 	CHECK(cpu->state < STEP_IN_GUEST);
 	step_measure_to_here(cpu);
 	if (cpu->state != STEP_IN_KERNEL)
-		step_set_state(cpu, STEP_IN_KERNEL);
+		leave_idle(cpu);
 	step_measure_from(cpu, place);
 }
 
@@ -90,6 +98,7 @@ void step_enter_idle(void)
 
 	CHECK(cpu->state < STEP_IN_GUEST);
 	boundary(cpu);
+	cpu->idle_since = rdtsc();
 	step_set_state(cpu, STEP_IDLE);
 }
 
@@ -167,6 +176,12 @@ bool step_needs_kick(u32 cpu)
 bool step_in_kernel(u32 cpu)
 {
 	return state_of(cpu) == STEP_IN_KERNEL;
+}
+
+u64 step_idle_ticks(u32 cpu)
+{
+	CHECK(cpu < MAX_CPUS);
+	return __atomic_load_n(&cpus[cpu].idle_ticks, __ATOMIC_RELAXED);
 }
 
 u64 step_count(u32 cpu)

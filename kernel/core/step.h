@@ -38,6 +38,7 @@ bool step_needs_kick(u32 cpu);
 /* For the watchdog: is it in the kernel, and a number that moves with every step_end and step_enter_idle. */
 bool step_in_kernel(u32 cpu);
 u64 step_count(u32 cpu);
+u64 step_idle_ticks(u32 cpu); /* how long it was idle: TSC ticks in which nothing was executed */
 
 struct step_worst {
 	u64 ticks;
@@ -54,6 +55,8 @@ struct step_cpu {
 	u32 state;
 	u64 seen;             /* the epoch at its last boundary */
 	u64 boundaries;       /* but those into a guest */
+	u64 idle_since;
+	u64 idle_ticks;       /* of the idle times that have ended */
 	u64 entry_generation; /* debug: what this entry must have invalidated */
 	u64 start;
 	const char *place;

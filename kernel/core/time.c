@@ -53,6 +53,11 @@ void time_wait_us(u64 us)
 		cpu_pause();
 }
 
+void time_begin(void)
+{
+	start_tsc = rdtsc();
+}
+
 void time_init(void)
 {
 	struct tsc_rate rate;
@@ -62,7 +67,6 @@ void time_init(void)
 		.hpet_base = machine_acpi.hpet_base,
 	};
 
-	start_tsc = rdtsc();
 	tsc_calibrate(&sources, &rate);
 	CHECK(rate.khz != 0 && rate.tsc != 0);
 	tsc_khz = rate.khz;

@@ -7,7 +7,7 @@
 extern u64 tsc_khz; /* calibrated at start against the PM timer, HPET or PIT */
 
 u64 time_tsc(void);
-u64 time_ns(void); /* since the boot CPU's calibration */
+u64 time_ns(void); /* since the kernel's entry; 0 until the clock is calibrated */
 u64 time_ns_to_tsc(u64 ns);
 u64 time_tsc_to_ns(u64 ticks);
 
@@ -28,7 +28,8 @@ void timer_interrupt(void);
 /* What timer.c asks of the machine: raise the timer interrupt on this CPU at that TSC value (past: at once; 0: not at all). */
 void timer_program(u64 deadline_tsc);
 
-/* Start list (time.c): measure the TSC on the boot CPU; then each CPU sets its APIC timer up. */
+/* Start list (time.c): the moment of entry; measure the TSC on the boot CPU; then each CPU sets its APIC timer up. */
+void time_begin(void);
 void time_init(void);
 void time_init_cpu(void);
 /* Spin; for the start of the machine and its end only. */

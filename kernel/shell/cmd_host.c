@@ -81,7 +81,7 @@ enum cmd_result cmd_version(struct cmd *cmd)
 
 struct cpu_row {
 	u32 cpu, apic_id;
-	u64 steps, worst_ns;
+	u64 steps, idle_ns, worst_ns;
 	const char *place;
 };
 
@@ -89,6 +89,7 @@ static const struct out_field cpu_fields[] = {
 	{ "cpu", "CPU", OUT_U32, 3, offsetof(struct cpu_row, cpu) },
 	{ "apic_id", "APIC", OUT_U32, 4, offsetof(struct cpu_row, apic_id) },
 	{ "steps", "STEPS", OUT_U64, 12, offsetof(struct cpu_row, steps) },
+	{ "idle_ns", "IDLE(ns)", OUT_U64, 15, offsetof(struct cpu_row, idle_ns) },
 	{ "longest_step_ns", "LONGEST(ns)", OUT_U64, 11, offsetof(struct cpu_row, worst_ns) },
 	{ "longest_step_place", "PLACE", OUT_TEXT, 0, offsetof(struct cpu_row, place) },
 };
@@ -98,6 +99,7 @@ enum cmd_result cmd_cpu(struct cmd *cmd)
 	if (cmd->phase++ == 0) {
 		out_line(cmd->out, "TSC: %llu kHz", tsc_khz);
 		out_number(cmd->out, "tsc_khz", tsc_khz);
+		out_number(cmd->out, "uptime_ns", time_ns());
 		out_table(cmd->out, "cpus");
 	}
 	if (cmd->cursor == cpu_count) {
@@ -106,7 +108,8 @@ enum cmd_result cmd_cpu(struct cmd *cmd)
 	}
 	u32 cpu = (u32)cmd->cursor++;
 	struct step_worst worst = step_worst(cpu);
-	struct cpu_row row = { cpu, cpu_get(cpu)->apic_id, step_count(cpu), time_tsc_to_ns(worst.ticks), worst.place };
+	struct cpu_row row = { cpu, cpu_get(cpu)->apic_id, step_count(cpu), time_tsc_to_ns(step_idle_ticks(cpu)),
+			       time_tsc_to_ns(worst.ticks), worst.place };
 
 	out_row(cmd->out, cpu_fields, ARRAY_SIZE(cpu_fields), &row);
 	return CMD_AGAIN;

@@ -154,8 +154,8 @@ static void trace_and_cpu_are_tables(void **state)
 			  "  0        1999              2999  kick       0x7cf               0x0\r\n");
 	expect("trace 1 --json", "{\"events\": [{\"cpu\": 0, \"number\": 1999, \"tsc\": 2999, \"event\": \"kick\", "
 				 "\"a\": \"0x7cf\", \"b\": \"0x0\", \"task\": \"\"}]}\r\n");
-	expect("cpu --json", "{\"tsc_khz\": 1000000, \"cpus\": [{\"cpu\": 0, \"apic_id\": 0, \"steps\": 0, "
-			     "\"longest_step_ns\": 0, \"longest_step_place\": \"\"}]}\r\n");
+	expect("cpu --json", "{\"tsc_khz\": 1000000, \"uptime_ns\": 0, \"cpus\": [{\"cpu\": 0, \"apic_id\": 0, \"steps\": 0, "
+			     "\"idle_ns\": 0, \"longest_step_ns\": 0, \"longest_step_place\": \"\"}]}\r\n");
 }
 
 static void every_command_with_json_gives_one_object_on_one_line(void **state)
