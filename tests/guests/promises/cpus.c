@@ -14,6 +14,7 @@ static void (*volatile job)(void);
 static void work(void)
 {
 	for (;;) {
+		interrupts_enable(); /* with interrupts off, Bochs would hold back the host's as well */
 		if (job) {
 			job();
 			job = NULL;
@@ -29,6 +30,7 @@ static bool start_there(void (*function)(void))
 	if (!there && (acpi_cpus(ids) < 2 || !cpu_start(ids[1], work)))
 		return false;
 	there = true;
+	interrupts_enable();
 	job = function;
 	return true;
 }
@@ -260,6 +262,12 @@ static void nmi(struct frame *frame)
 	nmis = nmis + 1;
 }
 
+static void ipi(struct frame *frame)
+{
+	(void)frame;
+	apic_eoi();
+}
+
 static void sleep_deaf(void)
 {
 	interrupts_off();
@@ -271,6 +279,7 @@ static const char *an_nmi_wakes_a_cpu_that_halts_without_interrupts(void)
 {
 	nmis = sleeps = 0;
 	interrupt_on(VECTOR_NMI, nmi);
+	interrupt_on(VECTOR_IPI, ipi);
 	if (!start_there(sleep_deaf))
 		return NO_SECOND_CPU;
 	while (!sleeps)
