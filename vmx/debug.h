@@ -10,13 +10,18 @@
 
 enum { DEBUG_READ = 1, DEBUG_WRITE = 2, DEBUG_PORT = 4 };
 
-/* For debug_access, whose one look at DR7 is all that most guests pay. */
+/* One look, which is all that most guests pay. */
+static inline bool debug_watches(void)
+{
+	return __builtin_expect((vmcs_read(GUEST_DR7) & DR7_ENABLES) != 0, 0);
+}
+
 void debug_compare(struct vcpu *v, u64 address, u32 bytes, u32 access);
 
 /* An access was made at a linear address, or at a port. */
 static inline void debug_access(struct vcpu *v, u64 address, u32 bytes, u32 access)
 {
-	if (__builtin_expect((vmcs_read(GUEST_DR7) & DR7_ENABLES) != 0, 0))
+	if (debug_watches())
 		debug_compare(v, address, bytes, access);
 }
 

@@ -12,10 +12,24 @@ static const struct {
 	u64 taken, kept;
 } parts[IO_SIZE + 2] = { [1] = { 0xff, ~0xffULL }, [2] = { 0xffff, ~0xffffULL }, [4] = { 0xffffffff, 0 } };
 
+static u32 size_of(u32 what)
+{
+	return (what & IO_SIZE) + 1;
+}
+
+/* Only v is kept for this across the access, which is counted in instructions. */
+static __attribute__((noinline)) enum exit_action compare(struct vcpu *v)
+{
+	u32 what = (u32)v->exit.qualification;
+
+	debug_compare(v, what >> IO_PORT_SHIFT, size_of(what), DEBUG_PORT);
+	return EXIT_ADVANCE;
+}
+
 enum exit_action exit_io(struct vcpu *v)
 {
 	u32 what = (u32)v->exit.qualification;
-	u32 size = (what & IO_SIZE) + 1;
+	u32 size = size_of(what);
 	u16 port = (u16)(what >> IO_PORT_SHIFT);
 
 	ASSERT(size == 1 || size == 2 || size == 4); /* pc_port_read and pc_port_write check it */
@@ -28,6 +42,5 @@ enum exit_action exit_io(struct vcpu *v)
 	} else {
 		pc_port_write(v->config.pc, v->config.index, port, size, (u32)(v->regs.rax & parts[size].taken));
 	}
-	debug_access(v, port, size, DEBUG_PORT);
-	return EXIT_ADVANCE;
+	return debug_watches() ? compare(v) : EXIT_ADVANCE;
 }
