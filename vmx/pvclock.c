@@ -185,11 +185,16 @@ void vcpu_mark_paused(struct vcpu *v)
 
 /* ---- MSRs ---- */
 
+static err_t read_address(const struct vcpu *v, u64 address, u64 *value)
+{
+	*value = address;
+	return v->config.identity == IDENTITY_KVM ? OK : E_INVALID;
+}
+
 err_t read_clock(struct vcpu *v, u32 msr, u64 *value)
 {
 	(void)msr;
-	*value = v->soft.clock.address;
-	return v->config.identity == IDENTITY_KVM ? OK : E_INVALID;
+	return read_address(v, v->soft.clock.address, value);
 }
 
 err_t write_clock(struct vcpu *v, u32 msr, u64 value)
@@ -201,8 +206,7 @@ err_t write_clock(struct vcpu *v, u32 msr, u64 value)
 err_t read_steal(struct vcpu *v, u32 msr, u64 *value)
 {
 	(void)msr;
-	*value = v->soft.steal.address;
-	return v->config.identity == IDENTITY_KVM ? OK : E_INVALID;
+	return read_address(v, v->soft.steal.address, value);
 }
 
 err_t write_steal(struct vcpu *v, u32 msr, u64 value)
@@ -214,8 +218,7 @@ err_t write_steal(struct vcpu *v, u32 msr, u64 value)
 err_t read_wall(struct vcpu *v, u32 msr, u64 *value)
 {
 	(void)msr;
-	*value = v->soft.wall_address;
-	return v->config.identity == IDENTITY_KVM ? OK : E_INVALID;
+	return read_address(v, v->soft.wall_address, value);
 }
 
 /* Written at once, with what the wall clock was when VM time began. */
