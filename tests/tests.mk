@@ -50,11 +50,25 @@ $(B)/efi/locked.efi $(B)/efi/locked_others.efi: tests/efi/locked.c boot/boot.mk 
 		$(EFI_LIB)/crt0-efi-x86_64.o $(@:.efi=.o) $(EFI_LIB)/libefi.a $(EFI_LIB)/libgnuefi.a -o $(@:.efi=.so)
 	@objcopy $(BOOT_SECTIONS) --target efi-app-x86_64 --subsystem=10 $(@:.efi=.so) $@
 
+# ---- Linux guests of tests/emu/linux.conf ----
+$(B)/guests/vmlinux: $(B)/guests/vmlinuz tools/demo/extract-kernel
+	@echo "  EXTRACT $@"
+	@tools/demo/extract-kernel $< $@
+
+# A program of tests/linux, and an initial file system that holds it beside the demonstration's.
+$(B)/linux/bin/%: tests/linux/%.c
+	@mkdir -p $(@D)
+	@echo "  LINUX   $@"
+	@$(CC) -std=gnu17 -O2 $(WARNINGS) -static -o $@ $<
+$(B)/guests/%.img: $(B)/linux/bin/% $(B)/guests/initrd.img
+	@(cat $(B)/guests/initrd.img; cd $(B)/linux && echo bin/$* | cpio --quiet -o -H newc -R 0:0) >$@
+$(B)/linux.img: $(B)/guests/vmlinux $(B)/guests/clocks.img
+
 # ---- everything ----
 # One job for each emulator test module, the longest first: two jobs run side by side.
 PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
 EMU_PARTS := $(patsubst tests/emu/%.conf,$(B)/%.img,$(wildcard tests/emu/*.conf)) $(B)/efi/locked.efi $(B)/efi/locked_others.efi
-EMU_LONG := $(addprefix tests/emu/,test_debian.py test_tiny.py)
+EMU_LONG := $(addprefix tests/emu/,test_debian.py test_linux.py test_tiny.py)
 EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 
 ## make test         every test, at most 15 minutes on two cores

@@ -216,7 +216,6 @@ static const struct {
 	{ "RDRAND", run_rdrand, FEATURE_RDRAND, true },
 	{ "RDSEED", run_rdseed, PROMISED(7, B, 18), true },
 	{ "INVPCID", run_invpcid, FEATURE_INVPCID, true },
-	{ "XSAVEOPT", run_xsaveopt, 0, false },
 	{ "RDPKRU", run_rdpkru, 0, true }, /* CR4.PKE is clear */
 	{ "TPAUSE", run_tpause, PROMISED(7, C, 5), true },
 	{ "VMXOFF", run_vmxoff, 0, true },

@@ -153,6 +153,28 @@ static const char *task_priority_masks_until_it_falls(void)
 	return trouble;
 }
 
+/* Registers in memory instead of MSRs. */
+static const char *by_memory(const char *(*promise)(void))
+{
+	bool x2 = apic_x2();
+
+	interrupts_off();
+	apic_set_mode(false);
+	const char *trouble = promise();
+	apic_set_mode(x2);
+	return trouble;
+}
+
+static const char *cr8_is_the_task_priority_of_an_xapic(void)
+{
+	return by_memory(cr8_is_the_task_priority);
+}
+
+static const char *task_priority_of_an_xapic_masks_until_it_falls(void)
+{
+	return by_memory(task_priority_masks_until_it_falls);
+}
+
 static volatile u32 order[4], ordered;
 
 static void note_order(struct frame *frame)
@@ -271,6 +293,8 @@ static const struct promise list[] = {
 	{ "no_interrupt_comes_behind_mov_ss", no_interrupt_comes_behind_mov_ss },
 	{ "cr8_is_the_task_priority", cr8_is_the_task_priority },
 	{ "task_priority_masks_until_it_falls", task_priority_masks_until_it_falls },
+	{ "cr8_is_the_task_priority_of_an_xapic", cr8_is_the_task_priority_of_an_xapic },
+	{ "task_priority_of_an_xapic_masks_until_it_falls", task_priority_of_an_xapic_masks_until_it_falls },
 	{ "an_interrupt_in_service_masks_its_class", an_interrupt_in_service_masks_its_class },
 	{ "an_nmi_blocks_others_until_iret", an_nmi_blocks_others_until_iret },
 	{ "any_iret_ends_nmi_blocking", any_iret_ends_nmi_blocking },
