@@ -58,7 +58,7 @@ def test_guest_knows_its_hypervisor(demo):
 
 
 def clocks(demo, name):
-    """The guest's uptime and date, and the host's idea of its uptime, in seconds: the commands are sent ahead, so hardly any virtual time lies between."""
+    """The guest's uptime and date, and the host's idea of its uptime, in seconds: sent ahead, so hardly any virtual time lies between."""
     before = len(demo.log(name))
     demo.type(f"vm send {name} echo up $(cut -d' ' -f1 /proc/uptime) $(adjtimex | grep time.tv_)\rvm info {name} --json\r")
     demo.until(PROMPT)
