@@ -12,7 +12,7 @@ struct font {
 };
 
 struct painter {
-	volatile u32 *pixels;
+	u32 *pixels;
 	u32 stride; /* pixels from one line to the next */
 	const struct font *font;
 	u32 columns, rows;         /* what fits, and a terminal may have */
@@ -23,6 +23,6 @@ struct painter {
 enum { PAINTER_LIGHT = 0xb0b0b0, PAINTER_DARK = 0 };
 
 /* Choose the font and blank the screen. False: not even one character fits. */
-bool painter_init(struct painter *painter, volatile u32 *pixels, u32 width, u32 height, u32 stride);
+bool painter_init(struct painter *painter, u32 *pixels, u32 width, u32 height, u32 stride);
 /* Draw what has changed, in about `budget` instructions. True: there is more. */
 bool painter_step(struct painter *painter, struct terminal *terminal, u32 budget);

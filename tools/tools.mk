@@ -37,7 +37,15 @@ packages:
 boot: $(B)/tiny.img
 	@tools/emulate --image $< --stop-on 'aerostat> ' --timeout 180
 
-.PHONY: run packages boot
+## make picture      docs/images/console.png anew: two guests run, and the console's tables
+$(B)/screen: tools/screen.c drivers/painter.c drivers/terminal.c $(GENERATED)
+	@$(CC) -I. $(filter-out -MMD -MP,$(COMMON)) -O1 -DAEROSTAT_HOST -o $@ $(filter %.c,$^)
+
+picture: $(B)/screen $(B)/aerostat.img
+	@tools/screenshot --image $(B)/aerostat.img --program $< --out docs/images/console.png --columns 112 --rows 38 \
+		--send 'wait web1 web1: ready' --send 'wait web2 web2: ready' --send 'vm list' --send mem --send 'stats web1'
+
+.PHONY: run packages boot picture
 
 ## make check        the checkers: includes, headers that stand alone, sizes, READMEs, the manual, format, cppcheck
 CHECKS := check-includes check-headers check-boot-headers check-sizes check-readmes check-manual format-check cppcheck
