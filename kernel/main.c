@@ -170,11 +170,12 @@ static void start_config(void)
 {
 	const struct boot_module *file = bootinfo.module_count ? &bootinfo.modules[0] : NULL;
 	const char *trouble = module_trouble(file);
+	bool is_there = file && !trouble;
 
 	if (trouble)
 		log_line("config: aerostat.conf %s", trouble);
-	config_parse_with_files(&config, file ? file->path : "", trouble ? "" : (const char *)module_bytes(file),
-				trouble ? 0 : file->bytes, file_trouble);
+	config_parse_with_files(&config, file ? file->path : "", is_there ? (const char *)module_bytes(file) : "",
+				is_there ? file->bytes : 0, file_trouble);
 	for (u32 i = 0; i < config.error_count && i < CONFIG_MAX_ERRORS; i++)
 		log_line("config: %s", config.errors[i]);
 	if (config.error_count > CONFIG_MAX_ERRORS)

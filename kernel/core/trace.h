@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A ring of the latest small events on each CPU: a few stores each, no locks, always on. */
+/*
+ * A ring of the latest small events on each CPU: a few stores each, no locks, always on.  VM exits are not among them: each vCPU keeps
+ * its own last ones (vmx/exit.c), for three stores an exit where an event here is a call, and a thousand exits a millisecond would
+ * leave none of the rarer events to see.
+ */
 #pragma once
 #include "kernel/lib/types.h"
 

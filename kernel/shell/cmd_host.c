@@ -4,6 +4,7 @@
 #include "kernel/core/step.h"
 #include "kernel/core/timer.h"
 #include "kernel/core/trace.h"
+#include "kernel/core/wire.h"
 #include "kernel/lib/check.h"
 #include "kernel/lib/format.h"
 #include "kernel/shell/cmd.h"
@@ -94,6 +95,16 @@ static const struct out_field cpu_fields[] = {
 	{ "longest_step_place", "PLACE", OUT_TEXT, 0, offsetof(struct cpu_row, place) },
 };
 
+/* More came than the console's ring of 4 KiB holds, faster than it is read. */
+static void say_input_lost(struct out *out)
+{
+	u64 lost = wire_lost();
+
+	if (lost)
+		out_line(out, "console: %llu bytes of input lost", lost);
+	out_number(out, "input_lost", lost);
+}
+
 enum cmd_result cmd_cpu(struct cmd *cmd)
 {
 	if (cmd->phase++ == 0) {
@@ -104,6 +115,7 @@ enum cmd_result cmd_cpu(struct cmd *cmd)
 	}
 	if (cmd->cursor == cpu_count) {
 		out_table_end(cmd->out, NULL);
+		say_input_lost(cmd->out);
 		return CMD_DONE;
 	}
 	u32 cpu = (u32)cmd->cursor++;

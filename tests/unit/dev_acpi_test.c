@@ -361,14 +361,6 @@ static void iasl_understands_every_table(void **state)
 	assert_true(run("rm -r %s", ""));
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,5 +375,5 @@ int main(void)
 		cmocka_unit_test(iasl_understands_every_table),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

@@ -3,7 +3,6 @@
 #include "tests/unit/support/pc_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -487,14 +486,6 @@ static void a_vector_that_turns_from_level_to_edge_ends_without_the_ioapic(void 
 	assert_int_equal(fake_take(0), 0x67);
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,5 +515,5 @@ int main(void)
 		cmocka_unit_test(a_vector_that_turns_from_level_to_edge_ends_without_the_ioapic),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

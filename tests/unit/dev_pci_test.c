@@ -3,7 +3,6 @@
 #include "tests/unit/support/pc_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -280,14 +279,6 @@ static void port_80_takes_and_says_nothing(void **state)
 	fake_audit();
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,5 +296,5 @@ int main(void)
 		cmocka_unit_test(port_80_takes_and_says_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

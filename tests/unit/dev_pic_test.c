@@ -3,7 +3,6 @@
 #include "tests/unit/support/pc_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -345,14 +344,6 @@ static void a_wide_access_is_two_narrow_ones(void **state)
 	assert_int_equal(pc_port_read(pc, 0, MASTER, 4), 0xffff5502);
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,5 +366,5 @@ int main(void)
 		cmocka_unit_test(a_wide_access_is_two_narrow_ones),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

@@ -3,7 +3,6 @@
 #include "tests/unit/support/pc_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -466,14 +465,6 @@ static void after_a_year_without_a_turn_one_tick_comes_and_the_rate_stays(void *
 	assert_int_equal(fake.deadline[0], 0);
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,5 +490,5 @@ int main(void)
 		cmocka_unit_test(after_a_year_without_a_turn_one_tick_comes_and_the_rate_stays),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

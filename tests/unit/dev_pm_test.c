@@ -3,7 +3,6 @@
 #include "tests/unit/support/pc_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -250,14 +249,6 @@ static void any_width_at_any_place_is_a_window_on_the_same_bytes(void **state)
 	assert_int_equal(in16(ENABLE), 0);
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,5 +265,5 @@ int main(void)
 		cmocka_unit_test(any_width_at_any_place_is_a_window_on_the_same_bytes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

@@ -393,14 +393,6 @@ static void a_reset_keeps_time_and_memory_and_stops_interrupts(void **state)
 	assert_int_equal(read_clock(), START + 5);
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,5 +415,5 @@ int main(void)
 		cmocka_unit_test(a_reset_keeps_time_and_memory_and_stops_interrupts),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

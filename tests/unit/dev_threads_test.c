@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -318,14 +317,6 @@ static void devices_hold_their_promises_under_all_processors_at_once(void **stat
 	fake_audit();
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,5 +327,5 @@ int main(void)
 		cmocka_unit_test(devices_hold_their_promises_under_all_processors_at_once),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

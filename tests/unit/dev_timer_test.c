@@ -291,14 +291,6 @@ static void random_delays_never_lose_a_periodic_timer(void **state)
 	fake_audit();
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,5 +312,5 @@ int main(void)
 		cmocka_unit_test(random_delays_never_lose_a_periodic_timer),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

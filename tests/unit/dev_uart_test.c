@@ -3,7 +3,6 @@
 #include "tests/unit/support/pc_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -453,14 +452,6 @@ static void string_output_by_words_sends_to_neighbouring_registers(void **state)
 	assert_int_equal(pc_port_read(pc, 0, LSR, 4), 0xff77b060);
 }
 
-static int free_pc(void **state)
-{
-	(void)state;
-	free(pc);
-	pc = NULL;
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,5 +477,5 @@ int main(void)
 		cmocka_unit_test(string_output_by_words_sends_to_neighbouring_registers),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, free_pc);
+	return cmocka_run_group_tests(tests, NULL, fake_pc_free);
 }

@@ -155,7 +155,7 @@ static void trace_and_cpu_are_tables(void **state)
 	expect("trace 1 --json", "{\"events\": [{\"cpu\": 0, \"number\": 1999, \"tsc\": 2999, \"event\": \"kick\", "
 				 "\"a\": \"0x7cf\", \"b\": \"0x0\", \"task\": \"\"}]}\r\n");
 	expect("cpu --json", "{\"tsc_khz\": 1000000, \"uptime_ns\": 0, \"cpus\": [{\"cpu\": 0, \"apic_id\": 0, \"steps\": 0, "
-			     "\"idle_ns\": 0, \"longest_step_ns\": 0, \"longest_step_place\": \"\"}]}\r\n");
+			     "\"idle_ns\": 0, \"longest_step_ns\": 0, \"longest_step_place\": \"\"}], \"input_lost\": 0}\r\n");
 }
 
 static void every_command_with_json_gives_one_object_on_one_line(void **state)
@@ -397,6 +397,17 @@ static void four_kib_sent_ahead_of_a_busy_console_are_all_kept(void **state)
 		out++;
 	}
 	assert_int_equal(answers, 4096 / 8);
+}
+
+static void cpu_tells_of_input_that_was_lost(void **state)
+{
+	(void)state;
+	begin();
+	expect_json("cpu --json", "], \"input_lost\": 0}");
+	assert_null(strstr(fake_command("cpu"), "lost"));
+	fake_shell.input_lost = 17;
+	assert_non_null(strstr(fake_command("cpu"), "\r\nconsole: 17 bytes of input lost\r\n" PROMPT));
+	expect_json("cpu --json", "], \"input_lost\": 17}");
 }
 
 /* ---- top ---- */
@@ -814,6 +825,7 @@ int main(void)
 		cmocka_unit_test(input_may_be_sent_ahead_and_cr_lf_and_crlf_end_lines),
 		cmocka_unit_test(a_line_of_1024_bytes_is_taken_and_a_longer_one_refused_whole),
 		cmocka_unit_test(four_kib_sent_ahead_of_a_busy_console_are_all_kept),
+		cmocka_unit_test(cpu_tells_of_input_that_was_lost),
 		cmocka_unit_test(top_as_json_is_one_snapshot),
 		cmocka_unit_test(top_draws_again_until_q_and_gives_the_prompt_back),
 		cmocka_unit_test(top_fits_the_terminal_that_says_its_size),

@@ -109,6 +109,14 @@ void fake_pc_khz(u32 vcpus, u64 tsc_khz)
 	pc_init(pc, &config);
 }
 
+int fake_pc_free(void **state)
+{
+	(void)state;
+	free(pc);
+	pc = NULL;
+	return 0;
+}
+
 void fake_pc(u32 vcpus)
 {
 	fake_pc_khz(vcpus, FAKE_TSC_KHZ);

@@ -23,6 +23,7 @@ extern struct pc *pc;
 /* A fresh PC at time 0. */
 void fake_pc(u32 vcpus);
 void fake_pc_khz(u32 vcpus, u64 tsc_khz);
+int fake_pc_free(void **state); /* the end of a test program */
 /* Move time, calling pc_timers at each deadline on the way as the host does (once per announced deadline). */
 void fake_run_to(u64 tsc);
 void fake_run(u64 ticks);

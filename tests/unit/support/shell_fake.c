@@ -123,6 +123,11 @@ u32 wire_take(u8 *bytes, u32 count)
 	return taken;
 }
 
+u64 wire_lost(void)
+{
+	return fake_shell.input_lost;
+}
+
 void wire_on_input(void (*wake)(void))
 {
 	input_wake = wake;

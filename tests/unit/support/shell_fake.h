@@ -34,6 +34,7 @@ extern struct fake_shell {
 	const char *provoked; /* what debug was asked for */
 	u64 now_ns;
 	u32 most_in_a_step; /* bytes of output */
+	u64 input_lost;     /* what wire_lost says */
 } fake_shell;
 
 /* Everything as after power-on, VMs web1 and web2 stopped; `startup` is the startup file's text, NULL: none. */
