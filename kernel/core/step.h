@@ -53,8 +53,8 @@ enum { STEP_IDLE = 0, STEP_IN_KERNEL = 1, STEP_IN_GUEST = STEP_MAX_VMS };
 
 struct step_cpu {
 	u32 state;
-	u64 seen;             /* the epoch at its last boundary */
-	u64 boundaries;       /* but those into a guest */
+	u64 seen;       /* the epoch at its last boundary */
+	u64 boundaries; /* but those into a guest */
 	u64 idle_since;
 	u64 idle_ticks;       /* of the idle times that have ended */
 	u64 entry_generation; /* debug: what this entry must have invalidated */

@@ -120,8 +120,12 @@ enum cmd_result cmd_cpu(struct cmd *cmd)
 	}
 	u32 cpu = (u32)cmd->cursor++;
 	struct step_worst worst = step_worst(cpu);
-	struct cpu_row row = { cpu, cpu_get(cpu)->apic_id, step_count(cpu), time_tsc_to_ns(step_idle_ticks(cpu)),
-			       time_tsc_to_ns(worst.ticks), worst.place };
+	struct cpu_row row = { cpu,
+			       cpu_get(cpu)->apic_id,
+			       step_count(cpu),
+			       time_tsc_to_ns(step_idle_ticks(cpu)),
+			       time_tsc_to_ns(worst.ticks),
+			       worst.place };
 
 	out_row(cmd->out, cpu_fields, ARRAY_SIZE(cpu_fields), &row);
 	return CMD_AGAIN;

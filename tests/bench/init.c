@@ -16,8 +16,8 @@ int main(void)
 	    fscanf(stat, "cpu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &waiting) != 5)
 		puts("init: no /proc/stat");
 	else
-		printf("init: tick %llu idle_ms %llu linux %s\n", tsc, (idle + waiting) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK),
-		       name.release);
+		printf("init: tick %llu idle_ms %llu linux %s\n", tsc,
+		       (idle + waiting) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK), name.release);
 	fflush(stdout);
 	for (;;)
 		pause();

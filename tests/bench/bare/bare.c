@@ -15,7 +15,14 @@
 NORETURN void kernel_main(const struct bootinfo *info);
 void __stack_chk_fail(void);
 
-enum { COM1 = 0x3f8, LINE_STATUS = 5, TRANSMITTER_EMPTY = 0x20, LINE_BYTES = 240, RAM = LOAD_E820_RAM, RESERVED = LOAD_E820_RESERVED };
+enum {
+	COM1 = 0x3f8,
+	LINE_STATUS = 5,
+	TRANSMITTER_EMPTY = 0x20,
+	LINE_BYTES = 240,
+	RAM = LOAD_E820_RAM,
+	RESERVED = LOAD_E820_RESERVED
+};
 enum { E820_COUNT = 0x1e8, E820_TABLE = 0x2d0, E820_MOST = 128, TABLE_ENTRIES = 512 };
 
 struct e820 {
@@ -163,7 +170,9 @@ NORETURN static void enter(void)
 	root[TABLE_ENTRIES - 1] = ours[TABLE_ENTRIES - 1];
 	say("bare: entry at tick %llu\r\n", rdtsc());
 	__asm__ volatile("mov %0, %%cr3; mov %1, %%rsp; jmp *%2"
-			 : : "r"(plan.start.cr3), "r"(plan.start.rsp), "r"(plan.start.rip), "S"(plan.start.rsi) : "memory");
+			 :
+			 : "r"(plan.start.cr3), "r"(plan.start.rsp), "r"(plan.start.rip), "S"(plan.start.rsi)
+			 : "memory");
 	__builtin_unreachable();
 }
 
