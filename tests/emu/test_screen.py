@@ -95,3 +95,11 @@ def test_line_editing_looks_as_it_should(qemu):
 def test_the_audit_is_ok_with_a_screen(qemu):
     qemu.until(r"\naerostat> ")
     qemu.audit()
+
+
+def test_a_panic_is_drawn_and_its_first_lines_stay(qemu):
+    """The last test: the machine has stopped."""
+    qemu.type("debug panic\r")
+    rows = rows_when(qemu, lambda rows: any(row.startswith("backtrace:") for row in rows))
+    assert [row for row in rows if row][0].startswith("panic: on CPU 0:")
+    assert not any(row.startswith("aerostat>") for row in rows)
