@@ -182,7 +182,7 @@ void kernel_main(const struct bootinfo *info)
 
 	CHECK(info->magic == BOOTINFO_MAGIC && text.bytes);
 	config_parse(&config, info->modules[0].path, (const char *)text.bytes, text.size);
-	CHECK(config.vm_count > 0 && config.vms[0].valid);
+	CHECK(config.vm_count > 0 && !config.vms[0].error);
 	make_plan(info, &config.vms[0]);
 	copy_all(info);
 	tell_memory(info, at(plan.start.rsi));
