@@ -112,10 +112,11 @@ $(B)/bare.img: tests/bench/boot.conf $(B)/bare.elf $(IMAGE_PARTS) $(DEMO)
 	@echo "  IMAGE   $@"
 	@tools/mkimage --built $(B) --kernel $(B)/bare.elf --conf $< --out $@
 
-## make stress       what takes long: twenty lives of a guest, then a minute of each fuzzer (needs clang: installed here)
-stress: $(B)/aerostat.img
+## make stress       what takes long: twenty lives of a guest, planted faults, then a minute of each fuzzer (needs clang: installed here)
+stress: $(B)/aerostat.img $(B)/tiny.img
 	@tools/install-packages tools/packages-stress
 	@$(PYTEST) -s tests/stress
+	@$(MAKE) --no-print-directory mutations
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 
 .PHONY: guests test emu bench measure measure-exits measure-boot measure-size stress

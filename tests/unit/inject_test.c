@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #define V (&fake_vcpu)
+
+enum { VECTORS = 22, ERROR = 0x1238 };
 #define WINDOWS (CPU_NMI_WINDOW | CPU_INTERRUPT_WINDOW)
 
 /* The windows that are asked for, and whether the NMI is placed, with this blocking. */
@@ -54,12 +56,35 @@ static void an_nmi_behind_sti_asks_for_the_interrupts_window(void **state)
 	assert_false(placed);
 }
 
+/* VM entry refuses it otherwise: 26.2.1.3. */
+static void an_error_code_goes_with_vectors_that_push_one_but_not_in_real_mode(void **state)
+{
+	static const enum vcpu_mode modes[] = { VCPU_REAL, VCPU_PROTECTED32, VCPU_LONG64 };
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(modes) * VECTORS; i++) {
+		u32 vector = i % VECTORS;
+		bool pushes = modes[i / VECTORS] != VCPU_REAL && (EXCEPTIONS_WITH_ERROR & BIT(vector));
+
+		if (vector == VECTOR_NMI)
+			continue;
+		fake_guest(modes[i / VECTORS]);
+		V->event.info = 0;
+		assert_int_equal(vcpu_inject_exception(V, vector, ERROR), EXIT_INJECT);
+		assert_int_equal(V->event.info & 0xff, vector);
+		assert_int_equal(event_type(V->event.info), EVENT_EXCEPTION);
+		assert_int_equal((V->event.info & EVENT_HAS_ERROR) != 0, pushes);
+		assert_int_equal(V->event.error, pushes ? ERROR : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_nmi_is_placed_when_nothing_blocks_it),
 		cmocka_unit_test(an_nmi_behind_another_or_mov_ss_asks_for_its_own_window),
 		cmocka_unit_test(an_nmi_behind_sti_asks_for_the_interrupts_window),
+		cmocka_unit_test(an_error_code_goes_with_vectors_that_push_one_but_not_in_real_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Faults to be planted, one line each, and the test that must notice.
+
+HOST: for programs of tests/unit. `also` names sources to be compiled again besides the file itself: for a header, those whose inline code matters.
+KERNEL: for a machine in an emulator (tests/stress/test_mutants.py)."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    name: str
+    file: str
+    old: str  # stands in the file exactly once
+    new: str
+    test: str = ""
+    also: tuple = ()
+
+
+HOST = [
+    # debts: nothing is reused or trusted before every CPU has passed
+    Mutant("debt-is-not-awaited", "mm/debt.c", "if (!platform_settled(vm, whole_epoch(vm, frame->epoch)))\n\t\t\tbreak;",
+           "if (0)\n\t\t\tbreak;", "mm_fault_test"),
+    Mutant("given-up-page-owes-nothing", "mm/watch.c", "debt_free(vm, entry_frame(old), ppn.n, (struct mm_debt){ vm->last_epoch });",
+           "debt_free(vm, entry_frame(old), ppn.n, (struct mm_debt){ 0 });", "mm_fault_test"),
+    Mutant("low-half-zero-is-no-debt", "mm/debt.c", "while ((u32)vm->last_epoch == 0);", "while (0);", "mm_fault_test"),
+    Mutant("balloon-pops-too-early", "mm/resolve.c",
+           "static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access access)\n{\n\t(void)access;\n\tif (!debt",
+           "static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access access)\n{\n\t(void)access;\n\tif (0 && !debt",
+           "mm_fault_test"),
+    Mutant("busy-page-is-not-awaited", "mm/resolve.c",
+           "static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)\n{\n\t(void)access;\n\tif (!debt",
+           "static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)\n{\n\t(void)access;\n\tif (0 && !debt",
+           "mm_fault_test"),
+    Mutant("zero-frame-left-without-debt", "mm/resolve.c", "if (platform_settled(vm, (struct mm_debt){ vm->last_epoch })) {",
+           "if (1) {", "mm_fault_test"),
+    Mutant("release-does-not-wait", "mm/release.c", "return !vm->debt_first && platform_settled(vm, (struct mm_debt){ vm->last_epoch });",
+           "return !vm->debt_first;", "mm_release_test"),
+    # rights: taken away before the page is trusted
+    Mutant("sample-keeps-rights", "mm/watch.c", "if (ceiling < CEILING_READ)\n\t\tdebt_take_rights(vm, page->ppn);", "(void)ceiling;",
+           "mm_fault_test"),
+    Mutant("candidate-is-not-write-protected", "mm/watch.c", "platform_narrow(vm, page->ppn, 1, CEILING_READ)",
+           "platform_narrow(vm, page->ppn, 1, CEILING_ALL)", "mm_fault_test"),
+    Mutant("ceiling-is-not-narrowed", "mm/pmap.c", "set(vm, page, entry_with_ceiling(old | mark, ceiling));", "set(vm, page, old | mark);",
+           "mm_fault_test"),
+    Mutant("write-keeps-the-candidacy", "mm/pmap.c", "access == MM_WRITE ? ENTRY_WATCHED : ENTRY_SAMPLED", "ENTRY_SAMPLED", "mm_fault_test"),
+    # history: no touch and no change is lost
+    Mutant("touch-is-not-noted", "mm/resolve.c", "pmap_note(page, access == MM_WRITE ? ENTRY_HISTORY : ENTRY_TOUCHED);", "(void)0;",
+           "mm_fault_test"),
+    Mutant("split-forgets-writes", "mm/resolve.c", "seen.known && !seen.touched ? ENTRY_CHANGED : ENTRY_HISTORY",
+           "seen.touched ? ENTRY_TOUCHED : 0", "mm_reserve_test"),
+    Mutant("promotion-forgets-writes", "mm/resolve.c", "pmap_note_block(block, ENTRY_HISTORY);\n\tpmap_set_large(vm, block, true);",
+           "pmap_set_large(vm, block, true);", "mm_reserve_test"),
+    Mutant("unpin-forgets-the-device", "mm/pmap.c", "(old - ENTRY_PIN_ONE) | ENTRY_HISTORY;", "(old - ENTRY_PIN_ONE);", "mm_fault_test"),
+    Mutant("popped-page-has-not-changed", "mm/pmap.c", "entry_state(old) == PAGE_BALLOONED ? ENTRY_CHANGED : 0", "0", "mm_fault_test"),
+    # contents and counts
+    Mutant("frame-is-not-zeroed", "mm/resolve.c", "platform_zero_frame((mpn_t){ mpn });\n", "", "mm_fault_test"),
+    Mutant("zero-frame-is-not-counted", "mm/pmap.c", "reference_zero(1);\n", "", "mm_fault_test"),
+    # EPT: built, then published; rights and flags
+    Mutant("table-is-not-zeroed", "vmx/ept.c", "platform_zero_frame(*table);\n", "", "ept_test"),
+    Mutant("split-table-is-linked-before-it-is-filled", "vmx/ept.c", "u64 *entries = pt_entries(mpa_of(table));\n",
+           "u64 *entries = pt_entries(mpa_of(table));\n\tpt_store(slot, mpa_of(table).a | pt_ept.table | stays);\n", "ept_test"),
+    Mutant("split-is-clean", "vmx/ept.c", "vmx_caps.ept_dirty ? EPT_ACCESSED | EPT_DIRTY : 0", "0", "ept_test"),
+    # the protocol of steps
+    Mutant("no-kick", "kernel/core/step.c", "cpu_kick(cpu);", "(void)0;", "mm_debt_threads_test"),
+    Mutant("kernel-counts-as-passed", "kernel/core/step.c", "return load(&cpus[cpu].seen) >= debt;", "return true;", "mm_debt_threads_test"),
+    Mutant("guest-counts-as-passed", "kernel/core/step.c", "return load(&cpus[cpu].flushed[vm]) >= debt;", "return true;", "mm_debt_threads_test"),
+    Mutant("no-generation-compare", "kernel/core/step.h", "cpu->flushed[vm] >= generation, 1", "true, 1", "mm_debt_threads_test"),
+    Mutant("generation-is-published-late", "kernel/core/step.c", "while (old < mine &&", "while (0 && old < mine &&", "mm_debt_threads_test"),
+    # VM entry
+    Mutant("error-code-in-real-mode", "vmx/inject.c", " && (vcpu_cr0() & CR0_PE)) {", ") {", "inject_test"),
+]
+
+KERNEL = [
+    Mutant("no-flush", "vmx/run.c", "ept_invalidate(v->config.ept);\n\t\t\tstep_invalidated(v->vm_id);", "(void)0;"),
+    Mutant("no-generation-compare", "kernel/core/step.h", "cpu->flushed[vm] >= generation, 1", "true, 1", also=("vmx/run.c", "vmx/exit.c")),
+]
