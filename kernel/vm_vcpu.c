@@ -163,7 +163,8 @@ static enum task_result after_run(struct vm_vcpu *v, enum vcpu_outcome outcome)
 	CHECK((u32)outcome < ARRAY_SIZE(result));
 	if (outcome == VCPU_ENDED)
 		vm_ended(v->vm, ENDED_FAILED, vcpu_why(v->vcpu));
-	if (outcome == VCPU_HALTED && vcpu_has_work(v->vcpu))
+	/* What came before the task waits has woken nobody. */
+	if ((outcome == VCPU_HALTED || outcome == VCPU_WAIT_SIPI) && vcpu_has_work(v->vcpu))
 		return TASK_AGAIN;
 	return result[outcome];
 }

@@ -68,7 +68,7 @@ $(B)/linux.img: $(B)/guests/vmlinux $(B)/guests/clocks.img
 # One job for each emulator test module, the longest first: two jobs run side by side.
 PYTEST := /usr/bin/python3 -m pytest -q -rf --tb=short -p no:cacheprovider
 EMU_PARTS := $(patsubst tests/emu/%.conf,$(B)/%.img,$(wildcard tests/emu/*.conf)) $(B)/efi/locked.efi $(B)/efi/locked_others.efi
-EMU_LONG := $(addprefix tests/emu/,test_debian.py test_linux.py test_tiny.py test_machines.py)
+EMU_LONG := $(addprefix tests/emu/,test_debian.py test_linux.py test_hostile.py test_tiny.py test_machines.py)
 EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 
 ## make test         every test, at most 15 minutes on two cores

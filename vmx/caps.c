@@ -22,6 +22,7 @@ enum {
 #define CAP_INVVPID BIT(32)
 #define CAP_INVVPID_SINGLE BIT(41)
 #define CAP_INVVPID_ALL BIT(42)
+#define BASIC_STRING_IO BIT(54)
 #define BASIC_TRUE_CONTROLS BIT(55)
 #define REVISION 0x7fffffff
 /* Unlocked IA32_FEATURE_CONTROL becomes locked and enabled.  Each CPU has its own. */
@@ -93,6 +94,11 @@ static err_t probe_controls(char *why, size_t bytes)
 	u64 basic = msr_read(MSR_VMX_BASIC);
 
 	vmx_caps.revision = (u32)basic & REVISION;
+	if (!(basic & BASIC_STRING_IO)) {
+		format(why, bytes,
+		       "this processor's VT-x lacks information about INS and OUTS (MSR 0x480): use a newer processor");
+		return E_UNSUPPORTED;
+	}
 	for (u32 group = 0; group < CONTROL_GROUPS; group++) {
 		u32 msr = basic & BASIC_TRUE_CONTROLS ? groups[group].exact : groups[group].plain;
 

@@ -3,6 +3,8 @@
 #include "vmx/caps.h"
 #include "vmx/machine.h"
 
+enum { TSS16_BUSY = 3 };
+
 /* Caching is ours (a guest must not turn it off for a physical CPU), NE is VT-x's. */
 static u64 cr0_ours(void)
 {
@@ -23,6 +25,8 @@ struct control_state control_state(void)
 		.cr4 = vcpu_cr4(),
 		.efer = vmcs_read(GUEST_EFER),
 		.code64 = vcpu_long_code(),
+		.code_long = segment_rights(SEGMENT_CS) & RIGHTS_LONG,
+		.task16 = (segment_rights(SEGMENT_TR) & RIGHTS_TYPE) == TSS16_BUSY,
 	};
 }
 
@@ -37,7 +41,8 @@ bool control_cr0_valid(const struct control_state *now, u64 value)
 		return false;
 	if ((value & CR0_NW) && !(value & CR0_CD))
 		return false;
-	if (starts && (now->efer & EFER_LME) && !(now->cr4 & CR4_PAE))
+	/* Into IA-32e mode: SDM vol. 3A, 9.8.5. */
+	if (starts && (now->efer & EFER_LME) && (!(now->cr4 & CR4_PAE) || now->code_long || now->task16))
 		return false;
 	if (stops && (now->code64 || (now->cr4 & CR4_PCIDE)))
 		return false;

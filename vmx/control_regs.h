@@ -6,7 +6,9 @@
 /* As the guest sees them. */
 struct control_state {
 	u64 cr0, cr3, cr4, efer;
-	bool code64; /* CS.L in IA-32e mode */
+	bool code64;    /* 64-bit code */
+	bool code_long; /* CS.L, in any mode */
+	bool task16;    /* TR holds a 16-bit TSS */
 };
 struct control_state control_state(void);
 
@@ -19,6 +21,3 @@ void control_set_cr0(u64 value);
 void control_set_cr4(u64 value);
 /* The guest/host masks: `promised` are the bits of CR4 that the guest's CPUID allows. */
 void control_set_masks(u64 promised);
-
-/* Reserved bits of a present PDPTE, with 46 address bits (SDM vol. 3A, table 4-8). */
-#define CONTROL_PDPTE_RESERVED (~0ULL << 46 | 0x1e6)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests that do what no guest should: that VM ends with a reason, or gets the architecture's answer; nobody else notices."""
 
+import os
+import random
 import re
 
 import pytest
@@ -66,10 +68,32 @@ def test_a_guest_that_resets_starts_again(beside, way):
     beside.wait_for("it starts again", lambda: beside.log("crash").count("crash: ready") >= 2)
 
 
-@pytest.mark.parametrize("guest, promises", [("strings", 20)])
+def check_promises(console, guest, promises):
+    assert console.wait_log(guest, rf"{guest}: \d+ ok", 120) == f"{guest}: {promises} ok, 0 not ok, 0 skipped", console.log(guest)
+
+
+@pytest.mark.parametrize("guest, promises", [("strings", 20), ("events", 12), ("modes", 3), ("storm", 13)])
 def test_the_architecture_answers(beside, guest, promises):
     beside.done(f"vm start {guest}")
-    assert beside.wait_log(guest, rf"{guest}: \d+ ok", 120) == f"{guest}: {promises} ok, 0 not ok, 0 skipped", beside.log(guest)
+    check_promises(beside, guest, promises)
+
+
+def test_hammering_at_random_is_answered(beside):
+    """Another seed each time; HOSTILE_SEED repeats one."""
+    seed = os.environ.get("HOSTILE_SEED", str(random.randrange(1, 1 << 32)))
+    beside.done("vm start hammer")
+    beside.wait_log("hammer", "hammer: ready")
+    beside.send("hammer", seed)
+    beside.wait_log("hammer", f"hammer: seed {seed}")
+    beside.send("hello", "under the hammer")
+    beside.wait_log("hello", "echo: under the hammer")
+    check_promises(beside, "hammer", 9)
+
+
+def test_a_task_switch_ends_the_guest(beside):
+    beside.done("vm start task")
+    beside.wait_state("task", "failed")
+    assert re.search("hardware task switch to selector 0x30", beside.done("vm info task")["why"])
 
 
 def test_no_step_was_long(bochs):

@@ -21,7 +21,7 @@ static struct cpuid fake_cpuid(u32 leaf, u32 subleaf);
 #include "vmx/caps.c"
 
 enum { WHY_BYTES = 200, FIRST_VMX_MSR = MSR_VMX_BASIC, VMX_MSRS = 0x14 };
-#define TRUE_CONTROLS_REVISION 0x80000000000012ULL
+#define TRUE_CONTROLS_REVISION 0xc0000000000012ULL
 #define ALL_FREE 0xffffffff00000000ULL
 
 static struct {
@@ -217,7 +217,7 @@ static void the_plain_registers_count_where_there_are_no_exact_ones(void **state
 	char why[WHY_BYTES];
 
 	(void)state;
-	*vmx_msr(MSR_VMX_BASIC) = 0x12;
+	*vmx_msr(MSR_VMX_BASIC) = BASIC_STRING_IO | 0x12;
 	for (u32 msr = MSR_VMX_TRUE_PIN; msr <= MSR_VMX_TRUE_ENTRY; msr++)
 		*vmx_msr(msr) = 0;
 	assert_int_equal(vmx_probe(why, sizeof(why)), OK);
@@ -238,6 +238,13 @@ static void each_missing_part_of_ept_is_named(void **state)
 		*vmx_msr(MSR_VMX_EPT_VPID) = ~BIT(parts[i].bit);
 		expect_refused(parts[i].name, "use a newer processor");
 	}
+}
+
+static void information_about_string_io_is_needed(void **state)
+{
+	(void)state;
+	*vmx_msr(MSR_VMX_BASIC) &= ~BASIC_STRING_IO;
+	expect_refused("INS and OUTS (MSR 0x480)", "use a newer processor");
 }
 
 /* What of this processor another CPU lacks is said of that CPU, and nobody turns VT-x on. */
@@ -298,6 +305,7 @@ int main(void)
 		TEST(a_processor_without_secondary_controls_is_not_asked_for_them),
 		TEST(the_plain_registers_count_where_there_are_no_exact_ones),
 		TEST(each_missing_part_of_ept_is_named),
+		TEST(information_about_string_io_is_needed),
 		TEST(cpus_that_differ_are_told_apart),
 		TEST(comparing_enables_what_firmware_left_open),
 	};

@@ -16,6 +16,10 @@ enum { ACCESS_TO = 0, ACCESS_FROM = 1, ACCESS_CLTS = 2, ACCESS_LMSW = 3 };
 /* What a write changes that a TLB entry may remember. */
 #define CR0_PAGING (CR0_PG | CR0_WP | CR0_PE | CR0_CD | CR0_NW)
 #define CR4_PAGING (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE)
+/* What makes the processor read the PDPTEs, and what each of them must not have beside too large an address (SDM vol. 3A, 4.4.1). */
+#define CR0_READS_PDPTES (CR0_PG | CR0_CD | CR0_NW)
+#define CR4_READS_PDPTES (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP)
+#define PDPTE_RESERVED 0x1e6ULL
 
 /* The four entries that PAE paging keeps in the processor: read here, because no MOV to CR3 does it for us. */
 struct pdptes {
@@ -34,6 +38,7 @@ static enum exit_action read_pdptes(struct vcpu *v, struct pdptes *pdptes)
 	if (!pdptes->needed)
 		return EXIT_ADVANCE;
 	gpa_t table = { vmcs_read(GUEST_CR3) & 0xffffffe0 };
+	u64 reserved = PDPTE_RESERVED | ~0ULL << cpuid_address_bits(v);
 	err_t error = mm_read(v->config.mm, v->config.index, table, pdptes->entry, sizeof(pdptes->entry));
 
 	if (error == E_NOT_FOUND)
@@ -41,7 +46,7 @@ static enum exit_action read_pdptes(struct vcpu *v, struct pdptes *pdptes)
 	if (error)
 		return vcpu_wait_for(v, error, "PDPTEs");
 	for (u32 i = 0; i < ARRAY_SIZE(pdptes->entry); i++)
-		if ((pdptes->entry[i] & 1) && (pdptes->entry[i] & CONTROL_PDPTE_RESERVED))
+		if ((pdptes->entry[i] & 1) && (pdptes->entry[i] & reserved))
 			return gp(v);
 	return EXIT_ADVANCE;
 }
@@ -70,7 +75,7 @@ static enum exit_action write_cr0(struct vcpu *v, u64 value)
 	if (!control_cr0_valid(&now, value))
 		return gp(v);
 	struct pdptes pdptes = { .needed = (value & CR0_PG) && (now.cr4 & CR4_PAE) && !(now.efer & EFER_LME) &&
-					   ((value ^ now.cr0) & (CR0_PG | CR0_CD | CR0_NW)) };
+					   ((value ^ now.cr0) & CR0_READS_PDPTES) };
 	enum exit_action action = read_pdptes(v, &pdptes);
 
 	if (action != EXIT_ADVANCE)
@@ -88,7 +93,7 @@ static enum exit_action write_cr4(struct vcpu *v, u64 value)
 	if (!control_cr4_valid(&now, value, cpuid_cr4_mask(v)))
 		return gp(v);
 	struct pdptes pdptes = { .needed = (now.cr0 & CR0_PG) && (value & CR4_PAE) && !(now.efer & EFER_LMA) &&
-					   ((value ^ now.cr4) & CR4_PAGING) };
+					   ((value ^ now.cr4) & CR4_READS_PDPTES) };
 	enum exit_action action = read_pdptes(v, &pdptes);
 
 	if (action != EXIT_ADVANCE)

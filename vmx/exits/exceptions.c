@@ -24,6 +24,15 @@ static enum exit_action host_machine_check(struct vcpu *v)
 }
 
 /*
+ * The shadow of STI or MOV SS ends with the exception's delivery.  VM entry would not take it with RFLAGS.TF: then, it holds, a single step
+ * must be pending, but an exit by #DB leaves none (26.3.1.5).
+ */
+static void end_shadow(void)
+{
+	vmcs_write(GUEST_INTERRUPTIBILITY, vmcs_read(GUEST_INTERRUPTIBILITY) & ~(u32)(BLOCKED_STI | BLOCKED_MOV_SS));
+}
+
+/*
  * Intercepted only because its delivery can loop for ever inside the processor (CVE-2015-8104).  The exit left DR6 and DR7 alone; what the
  * exception would have done to them is in the qualification (SDM vol. 3C, 27.1).
  */
@@ -32,6 +41,7 @@ static enum exit_action debug_exception(struct vcpu *v)
 	switch_set_dr6(v, (switch_dr6(v) & ~0xfULL) | (v->exit.qualification & 0x600f));
 	vmcs_write(GUEST_DR7, vmcs_read(GUEST_DR7) & ~DR7_GENERAL_DETECT);
 	vmcs_write(GUEST_DEBUGCTL, 0); /* LBR and BTF, all that a guest may set */
+	end_shadow();
 	return vcpu_inject_exception(v, VECTOR_DB, 0);
 }
 

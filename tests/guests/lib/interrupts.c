@@ -2,7 +2,15 @@
 /* One IDT for all CPUs; a handler per vector; exceptions that nobody expects end the guest with a line. */
 #include "tests/guests/lib/guest.h"
 
-enum { VECTORS = 256, ISR_BYTES = 16, CODE64 = 0x08, GATE_PRESENT = 0x8e, EXCEPTIONS = 32, VECTOR_PAGE_FAULT = 14 };
+enum {
+	VECTORS = 256,
+	ISR_BYTES = 16,
+	CODE64 = 0x08,
+	GATE_PRESENT = 0x8e,
+	EXCEPTIONS = 32,
+	VECTOR_PAGE_FAULT = 14,
+	RFLAGS_TF = 0x100
+};
 
 struct gate {
 	u16 offset_low, selector;
@@ -49,6 +57,7 @@ void interrupt_entered(struct frame *frame)
 	try_error = frame->error;
 	frame->rax = frame->vector;
 	frame->rip = (u64)try_landing;
+	frame->rflags &= ~(u64)RFLAGS_TF;
 	frame->rsp = try_rsp;
 }
 
