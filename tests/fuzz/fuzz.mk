@@ -37,10 +37,9 @@ fuzz-%: $(B)/fuzz/%_fuzz
 fuzz: $(FUZZERS:%=$(B)/fuzz/%_fuzz)
 	@tools/run-tests $(FUZZERS:%="$(MAKE) -s fuzz-% FUZZ_SECONDS=$(FUZZ_SECONDS)")
 
-# What is worth keeping of all that the runs here have found: the fewest inputs that reach everything.
+# Into the kept inputs: the few of all that the runs here have found which reach code that none of them reaches.
 fuzz-keep-%: $(B)/fuzz/%_fuzz
-	@rm -rf $<.least && mkdir -p $<.least $<.corpus tests/fuzz/corpus/$*
-	@$< -merge=1 -max_len=$(FUZZ_BYTES) $<.least tests/fuzz/corpus/$* $<.corpus
-	@rm -rf tests/fuzz/corpus/$* && cp -r $<.least tests/fuzz/corpus/$*
+	@mkdir -p $<.corpus
+	@$< -merge=1 -use_counters=0 -max_len=$(FUZZ_BYTES) tests/fuzz/corpus/$* $<.corpus
 
 .PHONY: fuzz
