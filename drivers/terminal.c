@@ -218,9 +218,11 @@ static void in_sequence(struct terminal *t, u8 byte)
 /* ESC and one more; what stands between them (as in ESC ( B) is passed over. */
 static void in_escape(struct terminal *t, u8 byte)
 {
+	static const u8 strings[] = { ']', 'P', 'X', '^', '_' };
+
 	if (byte < '0')
 		return;
-	t->state = byte == '[' ? SEQUENCE : memchr("]PX^_", byte, 5) ? STRING : PLAIN;
+	t->state = byte == '[' ? SEQUENCE : memchr(strings, byte, sizeof(strings)) ? STRING : PLAIN;
 	t->foreign = false;
 	t->count = 0;
 	memset(t->parameters, 0, sizeof(t->parameters));
