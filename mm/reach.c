@@ -49,7 +49,7 @@ static err_t gather(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum m
 	CHECK(bytes <= PAGE_SIZE);
 	*pieces = (struct pieces){ .bytes = { first, bytes - first } };
 	for (u32 i = 0; i < COPY_PAGES; i++) {
-		void *pointer;
+		void *pointer = NULL;
 
 		if (!pieces->bytes[i])
 			continue;
@@ -57,6 +57,7 @@ static err_t gather(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum m
 
 		if (error)
 			return error;
+		CHECK(pointer != NULL);
 		pieces->at[i] = pointer;
 	}
 	return OK;

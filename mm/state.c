@@ -91,9 +91,10 @@ void state_note(void)
 	u32 state = __atomic_load_n(&current, __ATOMIC_RELAXED);
 	u64 free = frame_count(CLASS_FREE);
 
-	if (state < MM_LOW && free < thresholds[state + 1])
-		recompute();
-	else if (state > MM_HIGH && free >= thresholds[state - 1])
+	bool worse = state < MM_LOW && free < thresholds[state + 1];
+	bool better = state > MM_HIGH && free >= thresholds[state - 1];
+
+	if (worse || better)
 		recompute();
 	if (__atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) && usable_frames() < thresholds[MM_SOFT])
 		platform_work();
