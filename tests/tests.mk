@@ -85,14 +85,14 @@ emu-%: $(B)/aerostat.img $(EMU_PARTS)
 ## make bench        the figures of a release build: build/bench/NAME.json and a table each
 bench:
 	@$(MAKE) --no-print-directory $(B)/boot.img
-	@$(MAKE) --no-print-directory RELEASE=1 B=$(B)/release measure
+	@$(MAKE) --no-print-directory RELEASE=1 B=$(B)/release bench-all
 MEASURE = --built $(B) --compiler "$(CC) $$($(CC) -dumpfullversion)" --flags '$(subst ",,$(subst ',,$(KERNEL_CFLAGS)))'
-measure: measure-exits measure-boot measure-size
-measure-exits: $(B)/exits.img $(B)/exits_off.img
+bench-all: bench-exits bench-boot bench-size
+bench-exits: $(B)/exits.img $(B)/exits_off.img
 	@tests/bench/exits $(MEASURE)
-measure-boot: $(B)/boot.img $(B)/bare.img
+bench-boot: $(B)/boot.img $(B)/bare.img
 	@tests/bench/boot $(MEASURE)
-measure-size: $(B)/aerostat.elf
+bench-size: $(B)/aerostat.elf
 	@tests/bench/size $(MEASURE)
 
 # A boot on the bare machine, for comparison: the same files, but Linux instead of the kernel.
@@ -119,4 +119,4 @@ stress: $(B)/aerostat.img $(B)/tiny.img
 	@$(MAKE) --no-print-directory mutations
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 
-.PHONY: guests test emu bench measure measure-exits measure-boot measure-size stress
+.PHONY: guests test emu bench bench-all bench-exits bench-boot bench-size stress
