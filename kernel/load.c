@@ -119,7 +119,7 @@ err_t load_plan(const struct load_input *input, struct load_plan *plan, char why
 	if (load_is_linux(&input->kernel))
 		return load_linux(input, plan, why);
 	if (load_is_multiboot(&input->kernel, &header))
-		return load_multiboot(input, plan, why);
+		return load_multiboot(input, plan, header, why);
 	if (load_is_elf(&input->kernel))
 		return load_pvh(input, plan, why);
 	return load_fail(why, E_INVALID, "%s: neither a Linux bzImage nor a PVH or multiboot ELF", input->kernel_name);

@@ -73,7 +73,7 @@ err_t load_fail(char *why, err_t error, const char *format, ...) PRINTF(3, 4);
 err_t load_linux(const struct load_input *input, struct load_plan *plan, char *why);
 bool load_is_linux(const struct load_file *file);
 err_t load_pvh(const struct load_input *input, struct load_plan *plan, char *why);
-err_t load_multiboot(const struct load_input *input, struct load_plan *plan, char *why);
+err_t load_multiboot(const struct load_input *input, struct load_plan *plan, u32 header_offset, char *why);
 bool load_is_multiboot(const struct load_file *file, u32 *header_offset);
 
 /* ELF32 and ELF64 executables for x86: add every PT_LOAD at its physical address. */

@@ -54,17 +54,21 @@ _Static_assert(sizeof(struct info_page) <= PAGE_SIZE, "one page of multiboot inf
 
 bool load_is_multiboot(const struct load_file *file, u32 *header_offset)
 {
+	u32 words[3];
 	u64 end = min_u64(file->size, HEADER_SEARCH_BYTES);
 
-	for (u32 at = 0; at + 12 <= end; at += 4) {
-		u32 words[3];
+	if (end < sizeof(words))
+		return false;
+	const u8 *last = file->bytes + end - sizeof(words);
+	for (const u8 *at = file->bytes; at <= last; at += 4) {
+		u32 magic;
 
-		__builtin_memcpy(words, file->bytes + at, sizeof(words[0])); /* one load: two thousand places are looked at */
-		if (words[0] != HEADER_MAGIC)
+		__builtin_memcpy(&magic, at, sizeof(magic)); /* one load: two thousand places are looked at */
+		if (magic != HEADER_MAGIC)
 			continue;
-		memcpy(words, file->bytes + at, sizeof(words));
+		memcpy(words, at, sizeof(words));
 		if (words[0] + words[1] + words[2] == 0) {
-			*header_offset = at;
+			*header_offset = (u32)(at - file->bytes);
 			return true;
 		}
 	}
@@ -95,13 +99,10 @@ static err_t load_by_addresses(const struct load_input *input, struct load_plan 
 	return load_add(input, plan, header->load_addr, input->kernel.bytes + from, size, "image", why);
 }
 
-static err_t load_image(const struct load_input *input, struct load_plan *plan, struct load_elf *image, char *why)
+static err_t load_image(const struct load_input *input, struct load_plan *plan, u32 offset, struct load_elf *image, char *why)
 {
 	struct header header = { 0 };
-	u32 offset;
 
-	if (!load_is_multiboot(&input->kernel, &offset))
-		return load_fail(why, E_INVALID, "%s: no multiboot header", input->kernel_name);
 	memcpy(&header, input->kernel.bytes + offset, min_u64(sizeof(header), input->kernel.size - offset));
 	if (header.flags & (NEEDS_VIDEO | NEEDS_UNKNOWN))
 		return load_fail(why, E_UNSUPPORTED, "%s: its multiboot header requires features 0x%x; 0x3 are known",
@@ -152,12 +153,12 @@ static void describe(const struct load_input *input, struct info_page *page)
 			(struct map_entry){ sizeof(struct map_entry) - 4, regions[i].base, regions[i].size, regions[i].type };
 }
 
-err_t load_multiboot(const struct load_input *input, struct load_plan *plan, char *why)
+err_t load_multiboot(const struct load_input *input, struct load_plan *plan, u32 header_offset, char *why)
 {
 	struct info_page *page = load_blob(plan, sizeof(*page));
 	size_t length = strlen(input->cmdline);
 	struct load_elf image = { 0 };
-	err_t error = load_image(input, plan, &image, why);
+	err_t error = load_image(input, plan, header_offset, &image, why);
 
 	if (!error)
 		error = load_check_entry(input, plan, image.entry, why);

@@ -24,6 +24,7 @@ struct vm_vcpu {
 	struct task task;
 	struct timer timer; /* for the guest's timers; armed on task.cpu only */
 	struct vm *vm;
+	void *storage;     /* of the vCPU, NULL: none */
 	struct vcpu *vcpu; /* NULL: does not exist now */
 	u64 deadline;      /* in VM time, 0: none; written by any CPU */
 	u32 index;
@@ -44,9 +45,11 @@ enum vm_phase {
 	PHASE_NONE,
 	PHASE_BUILD,
 	PHASE_DEVICES,
+	PHASE_TABLES,
 	PHASE_VCPUS,
 	PHASE_PLAN,
 	PHASE_COPY,
+	PHASE_GO,
 	PHASE_RUN,
 	PHASE_END,
 	PHASE_RELEASE
@@ -93,6 +96,7 @@ void vm_hold(struct vm *vm, u32 hold);                            /* vCPUs leave
 void vm_release_hold(struct vm *vm, u32 hold);
 
 extern const struct bus_host vm_bus_host;
+err_t vm_vcpu_room(struct vm *vm, u32 index); /* its storage; vm_vcpu_create needs it */
 err_t vm_vcpu_create(struct vm *vm, u32 index);
 void vm_vcpus_go(struct vm *vm, const struct vcpu_start *start);
 bool vm_vcpus_gone(const struct vm *vm); /* after HOLD_END: no CPU runs or will run one */

@@ -185,6 +185,15 @@ static enum task_result vcpu_step(struct task *task)
 
 /* ---- life ---- */
 
+err_t vm_vcpu_room(struct vm *vm, u32 index)
+{
+	struct vm_vcpu *v = &vm->vcpus[index];
+
+	memset(v, 0, sizeof(*v));
+	v->storage = frames_alloc((size_t)vcpu_pages() * PAGE_SIZE);
+	return v->storage ? OK : E_NO_MEMORY;
+}
+
 err_t vm_vcpu_create(struct vm *vm, u32 index)
 {
 	struct vm_vcpu *v = &vm->vcpus[index];
@@ -201,22 +210,16 @@ err_t vm_vcpu_create(struct vm *vm, u32 index)
 		.wall_s = vm->start_wall_s,
 		.context = v,
 	};
-	struct vcpu *vcpu = frames_alloc((size_t)vcpu_pages() * PAGE_SIZE);
+	err_t error = vcpu_init(v->storage, &config);
 
-	if (!vcpu)
-		return E_NO_MEMORY;
-	err_t error = vcpu_init(vcpu, &config);
-	if (error) {
-		frames_free(vcpu, (size_t)vcpu_pages() * PAGE_SIZE);
+	if (error)
 		return error;
-	}
-	memset(v, 0, sizeof(*v));
 	format(v->name, sizeof(v->name), "%s/%u", vm->config.name, index);
 	v->task = (struct task){ .name = v->name, .step = vcpu_step, .weight = VCPU_WEIGHT };
 	v->timer.expired = deadline_reached;
 	v->vm = vm;
 	v->index = index;
-	v->vcpu = vcpu;
+	v->vcpu = v->storage;
 	return OK;
 }
 
@@ -252,10 +255,11 @@ void vm_vcpus_destroy(struct vm *vm)
 	for (u32 i = 0; i < CONFIG_MAX_VCPUS; i++) {
 		struct vm_vcpu *v = &vm->vcpus[i];
 
-		if (!v->vcpu)
-			continue;
-		vcpu_destroy(v->vcpu);
-		frames_free(v->vcpu, (size_t)vcpu_pages() * PAGE_SIZE);
+		if (v->vcpu)
+			vcpu_destroy(v->vcpu);
+		if (v->storage)
+			frames_free(v->storage, (size_t)vcpu_pages() * PAGE_SIZE);
 		v->vcpu = NULL;
+		v->storage = NULL;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What takes time in a VM's life, in short steps on CPU 0: build → devices → vcpus → plan → copy → run → end → release.
+ * What takes time in a VM's life, in short steps on CPU 0: build → devices → tables → vcpus → plan → copy → go → run → end → release.
  * A failure anywhere goes to `end`, which takes apart exactly what exists, and from there memory goes back frame by frame.
  */
 #include "kernel/core/cpu.h"
@@ -11,7 +11,7 @@
 #include "kernel/vm_internal.h"
 #include <string.h>
 
-enum { COPY_PAGES_A_STEP = 4 };
+enum { COPY_PAGES_A_STEP = 2 };
 
 static u64 low_bytes(const struct vm *vm)
 {
@@ -65,6 +65,14 @@ static enum task_result devices(struct vm *vm)
 	vm->tsc_offset = 0 - time_tsc();
 	vm->frozen_tsc = 0;
 	pc_init(vm->pc, &config);
+	vm->phase = PHASE_TABLES;
+	return TASK_AGAIN;
+}
+
+static enum task_result tables(struct vm *vm)
+{
+	struct pc_config config = pc_config_of(vm);
+
 	if (pc_acpi_build(&config, vm->acpi, PC_ACPI_BYTES))
 		return fail(vm, "its ACPI tables do not fit");
 	if (ept_init(&vm->space->ept, vm->id))
@@ -73,17 +81,20 @@ static enum task_result devices(struct vm *vm)
 	return TASK_AGAIN;
 }
 
+/* Two steps for each vCPU. */
 static enum task_result vcpus(struct vm *vm)
 {
 	u32 index = 0;
 
 	while (index < vm->config.vcpus && vm->vcpus[index].vcpu)
 		index++;
-	if (index == vm->config.vcpus)
+	if (index == vm->config.vcpus) {
 		vm->phase = PHASE_PLAN;
-	else if (vm_vcpu_create(vm, index))
-		return fail(vm, "no memory for its vCPUs");
-	return TASK_AGAIN;
+		return TASK_AGAIN;
+	}
+	err_t error = vm->vcpus[index].storage ? vm_vcpu_create(vm, index) : vm_vcpu_room(vm, index);
+
+	return error ? fail(vm, "no memory for its vCPUs") : TASK_AGAIN;
 }
 
 /* ---- plan ---- */
@@ -147,16 +158,8 @@ static enum task_result copy(struct vm *vm)
 {
 	for (u32 pages = 0; pages < COPY_PAGES_A_STEP; pages++) {
 		if (vm->copy_segment == vm->plan->segment_count) {
-			struct vcpu_start start = vm->plan->start;
-
-			frames_drop(&vm->plan, sizeof(*vm->plan));
-			frames_drop(&vm->acpi, PC_ACPI_BYTES);
-			vm->phase = PHASE_RUN;
-			vm_set_state(vm, VM_RUNNING);
-			vm_vcpus_go(vm, &start);
-			log_line("vm: %s runs, %llu MiB, %u vCPU", vm->config.name, vm->config.memory_max_bytes >> 20,
-				 vm->config.vcpus);
-			return TASK_WAIT;
+			vm->phase = PHASE_GO;
+			return TASK_AGAIN;
 		}
 		const struct load_segment *segment = &vm->plan->segments[vm->copy_segment];
 		err_t error = copy_piece(vm, segment);
@@ -171,6 +174,19 @@ static enum task_result copy(struct vm *vm)
 		}
 	}
 	return TASK_AGAIN;
+}
+
+static enum task_result go(struct vm *vm)
+{
+	struct vcpu_start start = vm->plan->start;
+
+	frames_drop(&vm->plan, sizeof(*vm->plan));
+	frames_drop(&vm->acpi, PC_ACPI_BYTES);
+	vm->phase = PHASE_RUN;
+	vm_set_state(vm, VM_RUNNING);
+	vm_vcpus_go(vm, &start);
+	log_line("vm: %s runs, %llu MiB, %u vCPU", vm->config.name, vm->config.memory_max_bytes >> 20, vm->config.vcpus);
+	return TASK_WAIT;
 }
 
 /* ---- run: wait for an end, or for the last vCPU to park ---- */
@@ -237,8 +253,8 @@ static enum task_result none(struct vm *vm)
 enum task_result vm_worker_step(struct task *task)
 {
 	static enum task_result (*const phases[])(struct vm *) = {
-		[PHASE_NONE] = none,   [PHASE_BUILD] = build, [PHASE_DEVICES] = devices,
-		[PHASE_VCPUS] = vcpus, [PHASE_PLAN] = plan,   [PHASE_COPY] = copy,
+		[PHASE_NONE] = none,   [PHASE_BUILD] = build, [PHASE_DEVICES] = devices, [PHASE_TABLES] = tables,
+		[PHASE_VCPUS] = vcpus, [PHASE_PLAN] = plan,   [PHASE_COPY] = copy,       [PHASE_GO] = go,
 		[PHASE_RUN] = run,     [PHASE_END] = end,     [PHASE_RELEASE] = release,
 	};
 	struct vm *vm = CONTAINER_OF(task, struct vm, worker);

@@ -44,7 +44,6 @@ static void make_current(struct vcpu *v)
 err_t vcpu_init(struct vcpu *v, const struct vcpu_config *config)
 {
 	CHECK(vmx_caps.usable && vmx_cpu()->on && ((u64)v & (PAGE_SIZE - 1)) == 0);
-	memset(v, 0, sizeof(*v));
 	err_t error = setup_msr_bitmap();
 
 	if (!error)

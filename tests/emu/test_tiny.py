@@ -3,6 +3,8 @@
 
 import re
 
+from console import START_LIMIT
+
 IMAGE = "build/tiny.img"
 MIB = 1 << 20
 PAUSE_SECONDS = 60
@@ -10,6 +12,16 @@ PAUSE_SECONDS = 60
 
 def test_vt_x_is_on(bochs):
     assert re.search(r"vmx: on", bochs.boot_text)
+
+
+def test_a_start_is_made_of_short_steps(bochs):
+    """Before anything else has run here."""
+    for name in ("hello", "smp"):
+        bochs.done(f"vm start {name}")
+        bochs.wait_log(name, f"^{name}: ")
+    bochs.check_steps(START_LIMIT)
+    bochs.done("vm kill hello")
+    bochs.done("vm kill smp")
 
 
 def test_hello_speaks_listens_and_powers_off(undisturbed):
