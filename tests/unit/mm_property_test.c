@@ -6,6 +6,7 @@
  */
 #include "mm/frame.h"
 #include "mm/pmap.h"
+#include "tests/unit/support/host.h"
 #include "tests/unit/support/platform_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -699,17 +700,10 @@ static void run(u64 with_seed, u32 steps, bool flags)
 	assert_int_equal(at_end.overhead, at_start.overhead);
 }
 
-static u64 from_environment(const char *name, u64 otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
 static void random_work_keeps_every_invariant(void **state)
 {
-	u32 steps = (u32)from_environment("MM_STEPS", 5000);
-	u64 first = from_environment("MM_SEED", 1);
+	u32 steps = (u32)host_number("MM_STEPS", 5000);
+	u64 first = host_number("MM_SEED", 1);
 	u64 last = getenv("MM_SEED") ? first : 4;
 
 	(void)state;

@@ -22,3 +22,10 @@ void log_write(const char *line, size_t bytes)
 	memcpy(host_last_log, line, kept);
 	host_last_log[kept] = 0;
 }
+
+u64 host_number(const char *name, u64 otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : otherwise;
+}
