@@ -14,9 +14,11 @@ struct MUST_CHECK mm_debt {
 	u64 epoch;
 };
 
+enum { HARVEST_PAGES = 64 }; /* at most in one harvest */
+
 struct mm_harvest {
-	bool known; /* false: this machine has no accessed and dirty flags */
-	bool touched, changed;
+	bool known;           /* false: this machine has no accessed and dirty flags */
+	u64 touched, changed; /* bit i: page i of the range */
 };
 
 /* ---- translations: the five operations, called with the VM's lock held ---- */
@@ -33,7 +35,7 @@ err_t platform_fill(struct mm_vm *vm, ppn_t ppn, mpn_t mpn, u32 pages, enum mm_c
  * hold a pointer to it until its step ends.
  */
 struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_ceiling ceiling);
-/* Read and clear accessed and dirty flags. */
+/* Read and clear accessed and dirty flags of up to HARVEST_PAGES pages; a large mapping's hold for all of its pages. */
 struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct mm_harvest *seen);
 /*
  * Forget up to a bounded number of tables; *more says whether to call again. Their frames go to mm_overhead_free_after.  The last call

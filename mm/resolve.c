@@ -151,7 +151,7 @@ void resolve_split(struct mm_vm *vm, struct page *page)
 
 	if (!page->block->large)
 		return;
-	debt_publish(vm, platform_harvest(vm, page_block_ppn(page), LARGE_PAGES, &seen));
+	debt_publish(vm, platform_harvest(vm, page->ppn, 1, &seen));
 	/* Written between the harvest and the split that follows: nobody would know, so it counts as changed. */
 	pmap_note_block(page->block, seen.known && !seen.touched ? ENTRY_CHANGED : ENTRY_HISTORY);
 	pmap_set_large(vm, page->block, false);

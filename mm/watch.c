@@ -14,13 +14,12 @@ static const struct {
 /* Move what the hardware noted, for the page or for all of its 2 MiB leaf, into the pmap. */
 static void harvest(struct mm_vm *vm, struct page *page)
 {
-	bool large = page->block->large;
 	struct mm_harvest seen;
 
-	debt_publish(vm, platform_harvest(vm, large ? page_block_ppn(page) : page->ppn, large ? LARGE_PAGES : 1, &seen));
+	debt_publish(vm, platform_harvest(vm, page->ppn, 1, &seen));
 	u64 history = (!seen.known || seen.touched ? ENTRY_TOUCHED : 0) | (!seen.known || seen.changed ? ENTRY_CHANGED : 0);
 
-	if (large)
+	if (page->block->large)
 		pmap_note_block(page->block, history);
 	else
 		pmap_note(page, history);

@@ -242,20 +242,32 @@ struct mm_debt ept_narrow(struct ept *ept, ppn_t ppn, u32 pages, enum mm_ceiling
 	return publish(ept); /* whatever there was: a pointer of the kernel's leaves no trace here */
 }
 
+/* The pages of the range that begins at `begin`, a bit each, that the leaf returned last maps. */
+static u64 covered_pages(const struct leaves *at, u64 begin)
+{
+	u64 first = max_u64(at->first, begin) - begin;
+	u64 end = min_u64(at->next, at->end) - begin;
+
+	return (end < 64 ? BIT(end) : 0) - BIT(first);
+}
+
 struct mm_debt ept_harvest(struct ept *ept, ppn_t ppn, u32 pages, struct mm_harvest *seen)
 {
 	const u64 flags = EPT_ACCESSED | EPT_DIRTY;
 	struct leaves at = leaves_of(ept, ppn, pages);
 	u64 *slot;
 
+	CHECK(pages <= HARVEST_PAGES);
 	*seen = (struct mm_harvest){ .known = vmx_caps.ept_dirty };
 	while (seen->known && (slot = next_leaf(&at)) != NULL) {
 		if (!(pt_load(slot) & flags))
 			continue;
 		u64 old = __atomic_fetch_and(slot, ~flags, __ATOMIC_ACQ_REL);
 
-		seen->touched |= (old & EPT_ACCESSED) != 0;
-		seen->changed |= (old & EPT_DIRTY) != 0;
+		u64 covered = covered_pages(&at, ppn.n);
+
+		seen->touched |= old & EPT_ACCESSED ? covered : 0;
+		seen->changed |= old & EPT_DIRTY ? covered : 0;
 	}
 	return seen->touched || seen->changed ? publish(ept) : (struct mm_debt){ 0 };
 }

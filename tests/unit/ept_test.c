@@ -403,7 +403,7 @@ static void harvest_reads_and_clears(void **state)
 	expect(7, FRAMES, EPT_RIGHTS);
 }
 
-static void harvest_of_a_block_sees_each_of_its_pages(void **state)
+static void harvest_tells_the_pages_of_its_range_apart(void **state)
 {
 	struct mm_harvest seen;
 
@@ -411,12 +411,31 @@ static void harvest_of_a_block_sees_each_of_its_pages(void **state)
 	for (u32 i = 0; i < LARGE_PAGES; i++)
 		assert_int_equal(fill(BLOCK + i, FRAMES + i, 1, CEILING_ALL), OK);
 	assert_true(access_page(BLOCK + 511, EPT_WRITE));
-	(void)ept_harvest(&ept, (ppn_t){ BLOCK }, LARGE_PAGES, &seen);
-	assert_true(seen.touched && seen.changed);
+	assert_true(access_page(BLOCK + 455, EPT_READ));
+	(void)ept_harvest(&ept, (ppn_t){ BLOCK + 448 }, HARVEST_PAGES, &seen);
+	assert_int_equal(seen.touched, BIT(63) | BIT(7));
+	assert_int_equal(seen.changed, BIT(63));
+	assert_true(access_page(BLOCK + 10, EPT_READ));
+	(void)ept_harvest(&ept, (ppn_t){ BLOCK + 10 }, 3, &seen);
+	assert_int_equal(seen.touched, BIT(0));
+	(void)ept_harvest(&ept, (ppn_t){ BLOCK }, HARVEST_PAGES, &seen);
+	assert_int_equal(seen.touched, 0);
+}
+
+static void a_large_leafs_flags_hold_for_all_of_its_pages(void **state)
+{
+	struct mm_harvest seen;
+
+	(void)state;
 	assert_int_equal(fill(BLOCK, FRAMES, LARGE_PAGES, CEILING_ALL), OK);
 	assert_true(access_page(BLOCK + 77, EPT_READ));
-	(void)ept_harvest(&ept, (ppn_t){ BLOCK }, LARGE_PAGES, &seen);
-	assert_true(seen.touched && !seen.changed);
+	(void)ept_harvest(&ept, (ppn_t){ BLOCK - 4 }, HARVEST_PAGES, &seen);
+	assert_int_equal(seen.touched, ~0xfULL);
+	assert_int_equal(seen.changed, 0);
+	assert_true(access_page(BLOCK + 77, EPT_WRITE));
+	(void)ept_harvest(&ept, (ppn_t){ BLOCK + 300 }, 1, &seen);
+	assert_int_equal(seen.touched, 1);
+	assert_int_equal(seen.changed, 1);
 }
 
 /* What the large leaf's flags said is true of nobody knows which page. */
@@ -433,7 +452,7 @@ static void after_a_split_every_page_counts_as_written(void **state)
 
 static void a_processor_without_flags_says_that_it_does_not_know(void **state)
 {
-	struct mm_harvest seen = { true, true, true };
+	struct mm_harvest seen = { true, 1, 1 };
 
 	(void)state;
 	vmx_caps.ept_dirty = false;
@@ -764,18 +783,23 @@ static void model_access(void)
 
 static void model_harvest(void)
 {
-	u32 page = fake_random(3) * LARGE_PAGES;
+	u32 page = fake_random(MODEL_PAGES - HARVEST_PAGES);
 	struct mm_harvest seen;
-	bool touched = false, changed = false;
 
-	(void)ept_harvest(&ept, (ppn_t){ ppn_at(page) }, LARGE_PAGES, &seen);
-	for (u32 i = page; i < page + LARGE_PAGES; i++) {
-		touched |= model[i].touched && hardware(ppn_at(i)).what == MAPPED;
-		changed |= model[i].changed && hardware(ppn_at(i)).what == MAPPED;
-		model[i].touched = model[i].changed = false;
+	page -= page % HARVEST_PAGES;
+	(void)ept_harvest(&ept, (ppn_t){ ppn_at(page) }, HARVEST_PAGES, &seen);
+	for (u32 i = 0; i < HARVEST_PAGES; i++) {
+		struct model *at = &model[page + i];
+		bool mapped = hardware(ppn_at(page + i)).what == MAPPED;
+
+		assert_true(!at->touched || !mapped || (seen.touched & BIT(i)));
+		assert_true(!at->changed || !mapped || (seen.changed & BIT(i)));
+		at->touched = at->changed = false;
 	}
-	assert_true(seen.touched || !touched);
-	assert_true(seen.changed || !changed);
+	/* A large leaf's flags are gone for all of its pages. */
+	u32 block = page - page % LARGE_PAGES;
+	for (u32 i = block; hardware(ppn_at(page)).level == 2 && i < block + LARGE_PAGES; i++)
+		model[i].touched = model[i].changed = false;
 }
 
 /* The cache grants no more than the model, never another frame; a missing page is no fault. */
@@ -858,7 +882,8 @@ int main(void)
 		TEST(ranges_over_several_leaves_are_narrowed_whole),
 		TEST(without_memory_for_a_split_the_whole_leaf_goes),
 		TEST(harvest_reads_and_clears),
-		TEST(harvest_of_a_block_sees_each_of_its_pages),
+		TEST(harvest_tells_the_pages_of_its_range_apart),
+		TEST(a_large_leafs_flags_hold_for_all_of_its_pages),
 		TEST(after_a_split_every_page_counts_as_written),
 		TEST(a_processor_without_flags_says_that_it_does_not_know),
 		TEST(dropping_forgets_all_in_bounded_calls),

@@ -244,13 +244,19 @@ struct mm_debt platform_harvest(struct mm_vm *vm, ppn_t ppn, u32 pages, struct m
 {
 	struct fake_space *space = space_of(vm);
 	u32 number = number_of(ppn.n);
-	u64 *word = pages == LARGE_PAGES ? &space->large[number / LARGE_PAGES] : &space->leaf[number];
-	u64 old;
+	const u64 flags = LEAF_ACCESSED | LEAF_DIRTY;
 
-	CHECK(lock_is_mine(vm->lock) && (pages == 1 || (pages == LARGE_PAGES && number % LARGE_PAGES == 0)));
-	old = __atomic_fetch_and(word, ~(LEAF_ACCESSED | LEAF_DIRTY), __ATOMIC_SEQ_CST);
-	*seen = (struct mm_harvest){ has_flags, has_flags && (old & LEAF_ACCESSED), has_flags && (old & LEAF_DIRTY) };
-	return old & (LEAF_ACCESSED | LEAF_DIRTY) ? publish(space) : (struct mm_debt){ 0 };
+	CHECK(lock_is_mine(vm->lock) && pages <= HARVEST_PAGES && number % LARGE_PAGES + pages <= LARGE_PAGES);
+	*seen = (struct mm_harvest){ .known = has_flags };
+	u64 large = __atomic_fetch_and(&space->large[number / LARGE_PAGES], ~flags, __ATOMIC_SEQ_CST);
+
+	for (u32 i = 0; has_flags && i < pages; i++) {
+		u64 old = large ? large : __atomic_fetch_and(&space->leaf[number + i], ~flags, __ATOMIC_SEQ_CST);
+
+		seen->touched |= old & LEAF_ACCESSED ? BIT(i) : 0;
+		seen->changed |= old & LEAF_DIRTY ? BIT(i) : 0;
+	}
+	return seen->touched || seen->changed ? publish(space) : (struct mm_debt){ 0 };
 }
 
 struct mm_debt platform_drop(struct mm_vm *vm, bool *more)
