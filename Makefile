@@ -38,6 +38,11 @@ $(B)/kernel/%.asm.o: %.asm $(B)/gen/offsets.inc Makefile
 	@echo "  NASM    $<"
 	@nasm -f elf64 -g -F dwarf -Werror -I $(B)/gen/ -I ./ -MD $(@:.o=.d) -MP $< -o $@
 
+# The keys of pages: integer code for everywhere, vector code for between simd_begin and simd_end.
+$(B)/kernel/mm/key.o: KERNEL_CFLAGS += -O3
+$(B)/kernel/mm/key_avx2.o: KERNEL_CFLAGS := $(filter-out -mgeneral-regs-only,$(KERNEL_CFLAGS)) -O3 -mavx2
+$(B)/asan/mm/key_avx2.o $(B)/tsan/mm/key_avx2.o: HOST_FLAGS += -mavx2
+
 # Structure offsets for the assembly, computed by the C compiler: lines "->%define NAME value" in its output.
 $(B)/gen/offsets.inc: vmx/offsets.c $(wildcard vmx/*.h kernel/*/*.h) Makefile
 	@mkdir -p $(@D)

@@ -50,7 +50,8 @@ static void gather(struct alloc_node *nodes, u32 index)
 		node->max = max_u64(min_u64(node->max, node->children_max), node->min);
 		node->active_permille = node->children_max ? (u32)(node->children_active / node->children_max) : WHOLE;
 	}
-	node->weight = ((u64)node->shares << WEIGHT_SHIFT) / alloc_cost(node->active_permille, node->tax_permille, node->progressive);
+	node->weight =
+		((u64)node->shares << WEIGHT_SHIFT) / alloc_cost(node->active_permille, node->tax_permille, node->progressive);
 	node->next = parent->first;
 	parent->first = index;
 	parent->children_min += node->min;

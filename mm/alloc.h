@@ -14,7 +14,7 @@
 
 enum {
 	ALLOC_MAX_SHARES = 1 << 22,
-	ALLOC_MAX_TAX = 990,   /* per mille */
+	ALLOC_MAX_TAX = 990,    /* per mille */
 	ALLOC_STEP_NODES = 512, /* that one step looks at: about 10,000 instructions */
 	ALLOC_NO_NODE = 0xffffffff,
 };
@@ -26,12 +26,12 @@ struct alloc_node {
 	u32 active_permille; /* of max, in use; a pool's is found */
 	u32 tax_permille;    /* at most ALLOC_MAX_TAX, of what is idle */
 	u32 parent;
-	bool progressive;    /* the tax rises to tax_permille by quarters of the memory that lie idle */
-	u64 target;          /* the answer, pages */
+	bool progressive; /* the tax rises to tax_permille by quarters of the memory that lie idle */
+	u64 target;       /* the answer, pages */
 
 	/* the job's own */
 	u64 weight, children_min, children_max, children_active;
-	u32 first, next;     /* child, sibling */
+	u32 first, next; /* child, sibling */
 };
 
 struct alloc_job {

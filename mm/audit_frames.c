@@ -2,6 +2,7 @@
 /* Audit of the frame table and of the free lists. */
 #include "mm/audit.h"
 #include "mm/pmap.h"
+#include "mm/share.h"
 #include "mm/zone.h"
 #include <string.h>
 
@@ -67,7 +68,9 @@ static bool owner_agrees(struct mm_vm *vm, u32 mpn, const struct frame *frame)
 		return false;
 	if (frame->state == FRAME_RESERVED)
 		return page.block->reserve && page.block->reserve + page.index == mpn;
-	return entry_state(page_entry(&page)) == PAGE_PRIVATE && entry_frame(page_entry(&page)) == mpn;
+	enum page_state state = frame->state == FRAME_COPYING ? PAGE_BUSY : PAGE_PRIVATE;
+
+	return entry_state(page_entry(&page)) == state && entry_frame(page_entry(&page)) == mpn;
 }
 
 static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
@@ -85,6 +88,14 @@ static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
 		audit_report(audit, "frame 0x%x: %s of VM %u page 0x%x, which does not name it", mpn, frame_state_name(seen),
 			     owner, frame->ppn);
 	vm_unlock(vm);
+}
+
+static void check_node(struct audit *audit, u32 mpn)
+{
+	const char *fault = share_fault(mpn);
+
+	if (fault)
+		audit_report(audit, "frame 0x%x: %s", mpn, fault);
 }
 
 /* ---- every frame ---- */
@@ -105,10 +116,10 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 		pages = check_free(audit, mpn);
 	else if (state == FRAME_TAIL)
 		check_tail(audit, mpn);
-	else if (state == FRAME_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT)
+	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT)
 		check_owned(audit, mpn, state);
-	else if (state == FRAME_SHARED && mpn != frame_zero)
-		audit_report(audit, "frame 0x%x: shared, but not the zero frame", mpn);
+	if (state == FRAME_HINT || (state == FRAME_SHARED && mpn != frame_zero))
+		check_node(audit, mpn);
 	pages = (u32)min_u64(pages, most);
 	audit->state.classes[frame_class(state)] += pages;
 	return pages;

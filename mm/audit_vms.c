@@ -3,13 +3,16 @@
 #include "mm/audit.h"
 #include "mm/pmap.h"
 #include "mm/reserve.h"
+#include "mm/share.h"
 #include <string.h>
 
 enum { QUEUE_LOOK = 512 };
 
 static const char *const tally_names[TALLIES] = {
-	[TALLY_PRIVATE] = "private",   [TALLY_ZERO] = "zero",         [TALLY_BALLOONED] = "ballooned", [TALLY_BUSY] = "busy",
-	[TALLY_IN_PLACE] = "in place", [TALLY_NARROWED] = "narrowed", [TALLY_PINNED] = "pinned",
+	[TALLY_PRIVATE] = "private",     [TALLY_ZERO] = "zero",          [TALLY_SHARED] = "shared",
+	[TALLY_BALLOONED] = "ballooned", [TALLY_SWAPPED] = "swapped",    [TALLY_COMPRESSED] = "compressed",
+	[TALLY_BUSY] = "busy",           [TALLY_TRANSIT] = "in transit", [TALLY_IN_PLACE] = "in place",
+	[TALLY_NARROWED] = "narrowed",   [TALLY_PINNED] = "pinned",
 };
 
 /* ---- one entry ---- */
@@ -19,8 +22,7 @@ static bool owns_frame(const struct mm_vm *vm, u32 mpn, u32 ppn, u32 *range)
 {
 	const struct frame *frame = frame_of(mpn);
 
-	return mpn && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_PRIVATE && frame->owner == vm->id &&
-	       frame->ppn == ppn;
+	return mpn && frame_is_ours(mpn, range) && frame_is_private(mpn) && frame->owner == vm->id && frame->ppn == ppn;
 }
 
 static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
@@ -53,18 +55,63 @@ static const char *frameless_fault(u64 entry)
 	return NULL;
 }
 
+static bool names_shared(u64 entry, u32 *range)
+{
+	u32 mpn = entry_frame(entry);
+
+	return mpn && mpn != frame_zero && frame_is_ours(mpn, range) && frame_state(mpn) == FRAME_SHARED;
+}
+
+static const char *shared_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	(void)ppn;
+	if (!names_shared(entry, range) || frame_of(entry_frame(entry))->owner != vm->group)
+		return "shared, but names no shared frame of its group";
+	if (entry_ceiling(entry) > CEILING_READ || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
+		return "shared, but writable, pinned or guarded";
+	return NULL;
+}
+
+static const char *busy_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	const struct frame *frame = frame_of(entry_frame(entry));
+
+	if (entry_ceiling(entry) != CEILING_NONE || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
+		return "busy, but accessible, pinned or guarded";
+	if (entry_part(entry) == BUSY_DROP && !names_shared(entry, range))
+		return "drops what is no shared frame";
+	if (entry_part(entry) != BUSY_COPY)
+		return NULL;
+	if (!frame_is_ours(entry_frame(entry), range) || frame->state != FRAME_COPYING || frame->owner != vm->id ||
+	    frame->ppn != ppn)
+		return "in transit, but not to a frame of its own";
+	return frame_state(frame->next) == FRAME_SHARED ? NULL : "copies what is no shared frame";
+}
+
+static const char *empty_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	(void)vm, (void)ppn, (void)range;
+	return frameless_fault(entry);
+}
+
+static const char *strange_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	(void)vm, (void)entry, (void)ppn, (void)range;
+	return "in a state that nothing enters";
+}
+
+static const char *(*const entry_faults[PAGE_STATES])(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range) = {
+	[PAGE_EMPTY] = empty_fault,     [PAGE_PRIVATE] = private_fault, [PAGE_SHARED] = shared_fault,
+	[PAGE_BALLOONED] = empty_fault, [PAGE_SWAPPED] = strange_fault, [PAGE_COMPRESSED] = strange_fault,
+	[PAGE_BUSY] = busy_fault,       [PAGE_DEVICE] = strange_fault,
+};
+
+/* What is wrong with it; NULL: nothing. */
 static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
 {
-	switch (entry_state(entry)) {
-	case PAGE_PRIVATE:
-		return private_fault(vm, entry, ppn, range);
-	case PAGE_EMPTY:
-	case PAGE_BALLOONED:
-	case PAGE_BUSY:
-		return frameless_fault(entry);
-	default:
-		return "in a state that nothing enters";
-	}
+	enum page_state state = entry_state(entry);
+
+	return state < PAGE_STATES ? entry_faults[state](vm, entry, ppn, range) : "in no state";
 }
 
 /* ---- one block ---- */
@@ -72,10 +119,15 @@ static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *
 static void recount(const struct block *block, u64 entry, u32 index, u32 found[TALLIES])
 {
 	enum page_state state = entry_state(entry);
+	bool copying = state == PAGE_BUSY && entry_part(entry) == BUSY_COPY;
 
 	found[TALLY_ZERO] += state == PAGE_EMPTY && entry_frame(entry);
+	found[TALLY_SHARED] += state == PAGE_SHARED;
 	found[TALLY_BALLOONED] += state == PAGE_BALLOONED;
-	found[TALLY_BUSY] += state == PAGE_BUSY;
+	found[TALLY_SWAPPED] += state == PAGE_SWAPPED;
+	found[TALLY_COMPRESSED] += state == PAGE_COMPRESSED;
+	found[TALLY_BUSY] += state == PAGE_BUSY && !copying;
+	found[TALLY_TRANSIT] += copying;
 	if (state != PAGE_PRIVATE)
 		return;
 	found[TALLY_PRIVATE]++;
@@ -214,7 +266,11 @@ static void compare_sums(struct audit *audit, const struct mm_vm *vm)
 	if (found[AUDIT_TABLES] != vm->pmap_pages)
 		audit_report(audit, "VM %u: %u pages of entries and directories, but its counter says %llu", vm->id,
 			     found[AUDIT_TABLES], (unsigned long long)vm->pmap_pages);
-	if (vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_ZERO] + vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_BUSY] > vm->max_pages)
+	u64 pages = 0;
+
+	for (u32 i = 0; i < TALLY_PAGES; i++)
+		pages += vm->tally[i];
+	if (pages > vm->max_pages)
 		audit_report(audit, "VM %u: more pages than it has", vm->id);
 }
 
@@ -253,7 +309,7 @@ bool audit_sums(struct audit *audit)
 /* ---- the machine ---- */
 
 struct machine_sums {
-	u64 private_, zero, debt, set_aside;
+	u64 private_, zero, references, debt, set_aside;
 };
 
 static void sum_vms(struct machine_sums *sums)
@@ -264,7 +320,8 @@ static void sum_vms(struct machine_sums *sums)
 
 		if (!vm)
 			continue;
-		sums->private_ += vm->tally[TALLY_PRIVATE];
+		sums->private_ += vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_TRANSIT];
+		sums->references += vm->references;
 		sums->zero += vm->tally[TALLY_ZERO];
 		sums->debt += vm->debt_frames;
 		sums->set_aside += vm->set_aside;
@@ -276,10 +333,12 @@ static void sum_vms(struct machine_sums *sums)
 bool audit_machine(struct audit *audit)
 {
 	struct machine_sums sums;
+	struct share_totals shared;
 	u64 all = 0;
 
 	sum_vms(&sums);
-	for (u32 kind = 0; kind < FRAME_CLASSES; kind++)
+	share_totals(&shared);
+	for (u32 kind = 0; class < FRAME_CLASSES; kind++)
 		all += frame_count((enum frame_class)kind);
 	const struct {
 		const char *what;
@@ -289,6 +348,8 @@ bool audit_machine(struct audit *audit)
 		{ "private pages against private frames", sums.private_, frame_count(CLASS_PRIVATE) },
 		{ "pages that name the zero frame against its references", sums.zero,
 		  __atomic_load_n(&frame_of(frame_zero)->references, __ATOMIC_RELAXED) },
+		{ "pages that name shared frames against their references", sums.references, shared.references },
+		{ "shared frames and the zero frame", shared.frames + 1, frame_count(CLASS_SHARED) },
 		{ "frames that wait for a debt", sums.debt, frame_count(CLASS_DEBT) },
 		{ "frames set aside", sums.set_aside, __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) },
 	};

@@ -2,6 +2,7 @@
 #include "mm/debt.h"
 #include "mm/frame.h"
 #include "mm/reserve.h"
+#include "mm/share.h"
 #include "mm/zone.h"
 
 /* Entries and frames keep 32 bits of an epoch: whole again relative to the last one, which is never 2^32 removals ahead of them. */
@@ -28,6 +29,11 @@ void debt_take_rights(struct mm_vm *vm, ppn_t ppn)
 bool debt_is_passed(struct mm_vm *vm, u32 handle)
 {
 	return !handle || platform_settled(vm, whole_epoch(vm, handle));
+}
+
+bool debt_is_passed_16(struct mm_vm *vm, u16 low)
+{
+	return platform_settled(vm, (struct mm_debt){ vm->last_epoch - (u16)((u16)vm->last_epoch - low) });
 }
 
 static void enqueue(struct mm_vm *vm, u32 mpn, enum frame_class was, u32 ppn)
@@ -57,7 +63,8 @@ static void release(struct mm_vm *vm, u32 mpn, u32 ppn, enum frame_class was)
 
 void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt)
 {
-	CHECK(lock_is_mine(vm->lock) && frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
+	CHECK(lock_is_mine(vm->lock) && frame_is_private(mpn) && frame_of(mpn)->owner == vm->id);
+	share_forget(mpn);
 	debt_publish(vm, debt);
 	if (debt.epoch)
 		enqueue(vm, mpn, CLASS_PRIVATE, ppn);

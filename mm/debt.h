@@ -20,8 +20,9 @@ void debt_take_rights(struct mm_vm *vm, ppn_t ppn);
 /* Note an epoch that this VM's CPUs owe. */
 void debt_publish(struct mm_vm *vm, struct mm_debt debt);
 
-/* Has the epoch whose low half an entry keeps been passed? */
+/* Has the epoch whose low half (or whose low 16 bits: then a later one may stand for it) an entry keeps been passed? */
 bool debt_is_passed(struct mm_vm *vm, u32 handle);
+bool debt_is_passed_16(struct mm_vm *vm, u16 low);
 
 /* Free up to DEBT_BATCH frames whose epoch is passed; returns how many. */
 u32 debt_settle(struct mm_vm *vm);

@@ -2,10 +2,11 @@
 /*
  * A pmap entry: 64 bits that hold everything mm knows of one guest page.
  *
- *   0-3 state | 4-5 ceiling | 6-13 flags | 14-21 pin count | 22-29 copy count | 30-31 spare | 32-63 MPN or handle
+ *   0-3 state | 4-5 ceiling | 6-13 flags | 14-21 pin count | 22-29 copy count | 30-31 part | 32-63 MPN or handle
  *
- * EMPTY names no frame, or the zero frame (then somebody may hold a read-only translation or pointer to it).  BUSY and BALLOONED keep the
- * low half of an epoch as their handle: until it is settled a CPU may remember the old frame, so no new one may appear there.
+ * EMPTY names no frame, or the zero frame (then somebody may hold a read-only translation or pointer to it).  BALLOONED keeps the low half
+ * of an epoch as its handle: until it is settled a CPU may remember the old frame, so no new one may appear there.  BUSY says by `part`
+ * what it waits for.
  */
 #pragma once
 #include "kernel/lib/check.h"
@@ -34,8 +35,17 @@ enum page_state {
 #define ENTRY_HISTORY (ENTRY_CHANGED | ENTRY_TOUCHED)
 #define ENTRY_FLAGS (0xffULL << 6)
 
+/* What a BUSY page waits for. */
+enum busy_part {
+	BUSY_EPOCH, /* handle: low half of an epoch.  It has no contents */
+	BUSY_COPY,  /* handle: a frame that will hold what a shared one holds, to which the page keeps its reference */
+	BUSY_DROP, /* handle: a shared frame, whose reference goes when the epoch of which bits 14-29 are the low ones is settled */
+};
+
 #define ENTRY_PIN_ONE BIT(14)
 #define ENTRY_CEILING_SHIFT 4
+#define ENTRY_EPOCH_SHIFT 14
+#define ENTRY_PART_SHIFT 30
 #define ENTRY_FRAME_SHIFT 32
 enum { ENTRY_MAX_PINS = 255 };
 
@@ -58,6 +68,25 @@ static inline enum mm_ceiling entry_ceiling(u64 entry)
 static inline u32 entry_pins(u64 entry)
 {
 	return (u32)(entry >> 14 & 0xff);
+}
+
+/* BUSY: enum busy_part; COMPRESSED: which quarter of the frame; PRIVATE: how often the scanner found it changed. */
+static inline u32 entry_part(u64 entry)
+{
+	return (u32)(entry >> ENTRY_PART_SHIFT & 3);
+}
+
+static inline u64 entry_with_part(u64 entry, u32 part)
+{
+	return (entry & ~(3ULL << ENTRY_PART_SHIFT)) | (u64)part << ENTRY_PART_SHIFT;
+}
+
+/* Does the page hold a reference to a shared frame? */
+static inline bool entry_has_reference(u64 entry)
+{
+	enum page_state state = entry_state(entry);
+
+	return state == PAGE_SHARED || (state == PAGE_BUSY && entry_part(entry) != BUSY_EPOCH);
 }
 
 /* MPN, or the handle of a state that has no frame. */

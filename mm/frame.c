@@ -17,7 +17,8 @@ static const struct {
 	[FRAME_ABSENT] = { "absent", CLASS_NONE },      [FRAME_FREE] = { "free", CLASS_FREE },
 	[FRAME_TAIL] = { "free tail", CLASS_FREE },     [FRAME_CACHED] = { "cached", CLASS_FREE },
 	[FRAME_RESERVED] = { "reserved", CLASS_FREE },  [FRAME_OVERHEAD] = { "overhead", CLASS_OVERHEAD },
-	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE }, [FRAME_SHARED] = { "shared", CLASS_SHARED },
+	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE }, [FRAME_HINT] = { "hint", CLASS_PRIVATE },
+	[FRAME_COPYING] = { "copying", CLASS_PRIVATE }, [FRAME_SHARED] = { "shared", CLASS_SHARED },
 	[FRAME_DEBT] = { "debt", CLASS_DEBT },
 };
 

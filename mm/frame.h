@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The frame table: 16 bytes per MPN, a virtual array backed only where memory is.  An entry says what its frame is; the same 16 bytes
- * are the node of the free lists and of the debt queues (and of the sharing table), so nothing is allocated when a frame changes its role.
+ * are the node of the free lists, of the debt queues and of the sharing table, so nothing is allocated when a frame changes its role.
  *
- * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE and DEBT to the
- * owner's VM lock; CACHED to whoever took it out of the cache's slot.  `state` alone is read without the lock (buddies, audit).
+ * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE, COPYING and DEBT to the
+ * owner's VM lock; HINT to that and the bucket's lock, SHARED to the bucket's; CACHED to whoever took it out of the cache's slot.
+ * `state` alone is read without the lock (buddies, audit).
  */
 #pragma once
 #include "kernel/lib/check.h"
@@ -18,7 +19,9 @@ enum frame_state {
 	FRAME_RESERVED, /* free, but set aside for one page of its owner, so that the guest block can become one large mapping */
 	FRAME_OVERHEAD, /* the hypervisor's: tables, entries, control blocks */
 	FRAME_PRIVATE,  /* one page of one VM */
-	FRAME_SHARED,   /* read-only for all who name it (today: the zero frame) */
+	FRAME_HINT,     /* the same, and in the sharing table: its contents were seen there */
+	FRAME_COPYING,  /* of a BUSY page: it will hold what the shared frame `next` holds, when `epoch` is settled */
+	FRAME_SHARED,   /* read-only for all who name it; in the sharing table, but for the zero frame */
 	FRAME_DEBT,     /* given back, but some CPU may still hold a translation or a pointer */
 	FRAME_STATES,
 };
@@ -31,16 +34,17 @@ enum { FRAME_NO_PPN = 0xffffffff, FRAME_MAX_RANGES = 1024 };
 struct frame {
 	u8 state; /* enum frame_state */
 	u8 zone;
-	u16 owner; /* VM id, 0: none */
+	u16 owner; /* VM id; SHARED: share group; 0: none */
 	union {
-		u32 ppn;        /* PRIVATE, RESERVED, DEBT: which page of the owner (FRAME_NO_PPN: a table) */
+		u32 ppn;        /* a VM's: which page of the owner (FRAME_NO_PPN: a table) */
 		u32 references; /* SHARED: pmap entries that name it */
 		u32 order;      /* FREE */
 	};
-	u32 next; /* FREE: list of its order; DEBT: queue of its VM. MPN, 0 ends */
+	u32 next; /* FREE: list of its order; DEBT: queue of its VM; HINT, SHARED: chain of its bucket. MPN, 0 ends */
 	union {
 		u32 previous; /* FREE */
-		u32 epoch;    /* DEBT: low half of the epoch to wait for */
+		u32 epoch;    /* DEBT, COPYING: low half of the epoch to wait for */
+		u32 hash;     /* HINT, SHARED: low half of the contents' key */
 	};
 };
 _Static_assert(sizeof(struct frame) == 16, "0.39 % of memory");
@@ -73,6 +77,14 @@ static inline void frame_assign(u32 mpn, enum frame_state state, u32 owner, u32 
 	__atomic_store_n(&frame_table[mpn].owner, (u16)owner, __ATOMIC_RELAXED); /* the audit looks, then locks */
 	frame_table[mpn].ppn = ppn;
 	frame_set_state(mpn, state);
+}
+
+/* One page's own frame, known to the sharing table or not. */
+static inline bool frame_is_private(u32 mpn)
+{
+	enum frame_state state = frame_state(mpn);
+
+	return state == FRAME_PRIVATE || state == FRAME_HINT;
 }
 
 enum frame_class frame_class(enum frame_state state);

@@ -45,7 +45,8 @@ struct mm_vm_config {
 	u64 low_pages; /* how many of max_pages lie from 0 up; below max: 2 MiB-aligned, and the rest lies from 4 GiB up */
 	u64 min_pages;
 	u32 shares;
-	u32 id; /* 1 … STEP_MAX_VMS - 1, unique while the VM exists */
+	u32 group; /* of sharing, one that has begun; 0: alone */
+	u32 id;    /* 1 … STEP_MAX_VMS - 1, unique while the VM exists */
 };
 
 struct mm_vm; /* its storage is the caller's: mm_vm_bytes(); kernel/vm.h places it beside the VM's EPT */
@@ -92,9 +93,10 @@ void mm_unpin(struct mm_vm *vm, ppn_t ppn);
 
 /*
  * The guest gave the page up (balloon): its frame is free once the debt is settled, and the next touch gets a zeroed one.
- * E_NOT_FOUND: not memory; E_STATE: pinned, in transit, or given up already; E_NO_MEMORY: no page for the entries.
+ * E_NOT_FOUND: not memory; E_STATE: pinned, in transit, or given up already; E_NO_MEMORY: no page for the entries;
+ * E_SUSPEND: a shared page, whose reference can go a little later.
  */
-err_t mm_give_up(struct mm_vm *vm, ppn_t ppn);
+err_t mm_give_up(struct mm_vm *vm, u32 vcpu, ppn_t ppn);
 
 /*
  * Watch a page: SAMPLED takes all rights away until it is touched, GUARDED (a sharing candidate) the right to write.  The first
@@ -112,6 +114,19 @@ struct mm_history {
 	bool sampled, guarded; /* still watched: not accessed since mm_watch */
 };
 err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history);
+
+/* ---- sharing ---- */
+
+struct mm_scan_counts {
+	u64 hashed, merged, zeros; /* pages looked at; merged with a shared frame; found to be all zeros */
+	u64 stale, cancelled,
+		collisions; /* hints that were wrong; candidates that were written; frames of equal hash and other contents */
+};
+
+/* Look at all pages of the VM that have changed since the last pass, in mm_share_step. */
+void mm_share_begin_pass(struct mm_vm *vm);
+/* One bounded step of some VM's pass: `pages` hashed or compared at most.  False: there is nothing to do now. */
+bool mm_share_step(u32 pages);
 
 struct mm_usage { /* pages; max = resident + ballooned + swapped + compressed + empty */
 	u64 max, min, shares, target, resident, private_, shared, ballooned, swapped, compressed, empty, pinned;
@@ -131,7 +146,7 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage);
 struct mm_audit {
 	u64 cursor, vm_cursor;
 	u32 findings;
-	u64 private_state[8];
+	u64 private_state[10];
 };
 void mm_audit_begin(struct mm_audit *audit);
 bool mm_audit_step(struct mm_audit *audit, void (*finding)(void *context, const char *line), void *context);

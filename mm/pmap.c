@@ -98,27 +98,33 @@ static void tally(struct mm_vm *vm, struct block *block, enum tally which, u32 b
 	ASSERT(block->tally[which] <= LARGE_PAGES);
 }
 
+/* The tally of pages that `entry` belongs to; TALLY_PAGES: none. */
+static enum tally tally_of(u64 entry)
+{
+	static const enum tally tallies[PAGE_STATES] = {
+		[PAGE_EMPTY] = TALLY_ZERO,          [PAGE_PRIVATE] = TALLY_PRIVATE, [PAGE_SHARED] = TALLY_SHARED,
+		[PAGE_BALLOONED] = TALLY_BALLOONED, [PAGE_SWAPPED] = TALLY_SWAPPED, [PAGE_COMPRESSED] = TALLY_COMPRESSED,
+		[PAGE_BUSY] = TALLY_BUSY,           [PAGE_DEVICE] = TALLY_PAGES,
+	};
+	enum page_state state = entry_state(entry);
+
+	CHECK(state < PAGE_STATES);
+	if (state == PAGE_EMPTY && !entry_frame(entry))
+		return TALLY_PAGES;
+	return state == PAGE_BUSY && entry_part(entry) == BUSY_COPY ? TALLY_TRANSIT : tallies[state];
+}
+
 /* Count `entry` in (by = 1) or out (by = -1). */
 static void count(struct mm_vm *vm, struct block *block, u32 index, u64 entry, u32 by)
 {
-	u32 frame = entry_frame(entry);
+	enum tally which = tally_of(entry);
 
-	switch (entry_state(entry)) {
-	case PAGE_EMPTY:
-		if (frame)
-			tally(vm, block, TALLY_ZERO, by);
+	if (which != TALLY_PAGES)
+		tally(vm, block, which, by);
+	vm->references += entry_has_reference(entry) ? (u64)(s64)(s32)by : 0;
+	if (which != TALLY_PRIVATE)
 		return;
-	case PAGE_BALLOONED:
-		tally(vm, block, TALLY_BALLOONED, by);
-		return;
-	case PAGE_BUSY:
-		tally(vm, block, TALLY_BUSY, by);
-		return;
-	default:
-		CHECK(entry_state(entry) == PAGE_PRIVATE);
-	}
-	tally(vm, block, TALLY_PRIVATE, by);
-	if (block->reserve && frame == block->reserve + index)
+	if (block->reserve && entry_frame(entry) == block->reserve + index)
 		tally(vm, block, TALLY_IN_PLACE, by);
 	if (entry_ceiling(entry) != CEILING_ALL)
 		tally(vm, block, TALLY_NARROWED, by);
@@ -171,17 +177,64 @@ void pmap_name_zero(struct mm_vm *vm, struct page *page)
 	set(vm, page, entry_make(PAGE_EMPTY, CEILING_READ, old & ENTRY_HISTORY, frame_zero));
 }
 
+/* What goes with a page into another state: its history; a sample stays one until it is accessed. */
+static u64 kept(u64 entry)
+{
+	return entry & (ENTRY_HISTORY | ENTRY_SAMPLED);
+}
+
 void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch)
 {
 	u64 old = page_entry(page);
 
-	/* Giving a page up is no access to it: a sample stays one. */
-	u64 kept = old & (ENTRY_HISTORY | (state == PAGE_BALLOONED ? ENTRY_SAMPLED : 0));
-
 	CHECK(!(old & ENTRY_PINNED) && !page->block->large);
 	if (entry_state(old) == PAGE_EMPTY && entry_frame(old))
 		reference_zero((u32)-1);
-	set(vm, page, entry_make(state, CEILING_NONE, kept, (u32)epoch));
+	/* Giving a page up is no access to it. */
+	set(vm, page, entry_make(state, CEILING_NONE, state == PAGE_BALLOONED ? kept(old) : old & ENTRY_HISTORY, (u32)epoch));
+}
+
+void pmap_share(struct mm_vm *vm, struct page *page, u32 mpn, enum mm_ceiling ceiling)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_PRIVATE && !(old & ENTRY_PINNED) && !page->block->large && ceiling <= CEILING_READ);
+	set(vm, page, entry_make(PAGE_SHARED, old & ENTRY_SAMPLED ? CEILING_NONE : ceiling, kept(old), mpn));
+}
+
+void pmap_unshare(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_SHARED && frame_state(entry_frame(old)) == FRAME_PRIVATE);
+	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, entry_frame(old)));
+}
+
+void pmap_drop_shared(struct mm_vm *vm, struct page *page, u64 epoch)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_SHARED);
+	set(vm, page,
+	    entry_with_part(entry_make(PAGE_BUSY, CEILING_NONE, kept(old), entry_frame(old)), BUSY_DROP) |
+		    (epoch & 0xffff) << ENTRY_EPOCH_SHIFT);
+}
+
+void pmap_begin_copy(struct mm_vm *vm, struct page *page, u32 mpn)
+{
+	u64 old = page_entry(page);
+
+	CHECK(!(old & ENTRY_PINNED) && !page->block->large && frame_of(mpn)->owner == vm->id &&
+	      frame_of(mpn)->ppn == page->ppn.n);
+	set(vm, page, entry_with_part(entry_make(PAGE_BUSY, CEILING_NONE, kept(old), mpn), BUSY_COPY));
+}
+
+void pmap_end_copy(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_BUSY && entry_part(old) == BUSY_COPY && frame_state(entry_frame(old)) == FRAME_PRIVATE);
+	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, entry_frame(old)));
 }
 
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling)
@@ -194,13 +247,21 @@ void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling c
 	set(vm, page, entry_with_ceiling(old | mark, ceiling));
 }
 
+void pmap_unguard(struct mm_vm *vm, struct page *page)
+{
+	u64 entry = page_entry(page) & ~ENTRY_GUARDED;
+
+	CHECK(entry_state(entry) == PAGE_PRIVATE);
+	set(vm, page, entry_with_ceiling(entry, entry & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL));
+}
+
 void pmap_raise(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
 	u64 old = page_entry(page);
 	u64 cancelled = old & ~(access == MM_WRITE ? ENTRY_WATCHED : ENTRY_SAMPLED);
 	bool all = entry_state(old) == PAGE_PRIVATE && !(cancelled & ENTRY_GUARDED);
 
-	CHECK(entry_frame(old) && (entry_state(old) == PAGE_PRIVATE || entry_state(old) == PAGE_EMPTY));
+	CHECK(entry_frame(old) && entry_state(old) <= PAGE_SHARED);
 	set(vm, page, cancelled);
 	set(vm, page, entry_with_ceiling(cancelled, all ? CEILING_ALL : CEILING_READ));
 }

@@ -63,8 +63,19 @@ void pmap_make_private(struct mm_vm *vm, struct page *page, u32 mpn);
 void pmap_name_zero(struct mm_vm *vm, struct page *page);
 /* The page names no frame any more (its old one is the caller's): BUSY or BALLOONED until `epoch`; EMPTY when nothing is owed. */
 void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch);
+/* PRIVATE → SHARED: it names `mpn`, a reference to which is the page's; its old frame is the caller's. */
+void pmap_share(struct mm_vm *vm, struct page *page, u32 mpn, enum mm_ceiling ceiling);
+/* SHARED → PRIVATE, the same frame: nobody else names it. */
+void pmap_unshare(struct mm_vm *vm, struct page *page);
+/* SHARED → BUSY: the reference goes when `epoch` is settled. */
+void pmap_drop_shared(struct mm_vm *vm, struct page *page, u64 epoch);
+/* SHARED → BUSY: `mpn`, COPYING for this page, will have its contents; → PRIVATE: it has them. */
+void pmap_begin_copy(struct mm_vm *vm, struct page *page, u32 mpn);
+void pmap_end_copy(struct mm_vm *vm, struct page *page);
 /* The ceiling falls and the mark is set (before the cache is narrowed). */
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
+/* No candidate any more; a sample stays one. */
+void pmap_unguard(struct mm_vm *vm, struct page *page);
 /* First the marks that this access cancels go, then the ceiling rises to what the state and the marks that are left allow. */
 void pmap_raise(struct mm_vm *vm, struct page *page, enum mm_access access);
 void pmap_pin(struct mm_vm *vm, struct page *page);

@@ -4,6 +4,7 @@
 #include "mm/debt.h"
 #include "mm/frame.h"
 #include "mm/reserve.h"
+#include "mm/share.h"
 #include "mm/work.h"
 #include "mm/zone.h"
 
@@ -28,17 +29,26 @@ static bool settle_debts(struct mm_vm *vm)
 }
 
 /* A frame in its place is set aside again, to go with the whole machine block; any other goes on its own. */
+static void free_frame(struct mm_vm *vm, u32 mpn, u32 ppn)
+{
+	CHECK(frame_class(frame_state(mpn)) == CLASS_PRIVATE && frame_of(mpn)->owner == vm->id);
+	share_forget(mpn);
+	if (!reserve_put_back(vm, mpn, ppn))
+		zone_give(mpn, 1);
+	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
+}
+
+/* What the page holds of frames; its debts are settled. */
 static void free_page(struct mm_vm *vm, struct block *block, u32 index, u32 ppn)
 {
 	u64 old = pmap_clear(vm, block, index);
 	u32 mpn = entry_frame(old);
+	bool copying = entry_state(old) == PAGE_BUSY && entry_part(old) == BUSY_COPY;
 
-	if (entry_state(old) != PAGE_PRIVATE)
-		return;
-	CHECK(frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
-	if (!reserve_put_back(vm, mpn, ppn))
-		zone_give(mpn, 1);
-	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
+	if (entry_has_reference(old))
+		share_release(copying ? frame_of(mpn)->next : mpn);
+	if (copying || entry_state(old) == PAGE_PRIVATE)
+		free_frame(vm, mpn, ppn);
 }
 
 static void free_entries(struct mm_vm *vm, struct block *block)

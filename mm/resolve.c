@@ -4,14 +4,15 @@
  * has already, or a frame out of the reservation or the CPU's cache, zeroed before anybody can see it.
  */
 #include "mm/resolve.h"
+#include "mm/cow.h"
 #include "mm/debt.h"
 #include "mm/reserve.h"
+#include "mm/share.h"
 #include "mm/zone.h"
 
 /* ---- frames ---- */
 
-/* Out of the reservation or the cache; if there is none, what this VM's own debts and reservations give back at once. */
-static u32 find_frame(struct mm_vm *vm, struct page *page)
+u32 resolve_take_frame(struct mm_vm *vm, struct page *page)
 {
 	u32 mpn = reserve_take(vm, page);
 
@@ -22,7 +23,7 @@ static u32 find_frame(struct mm_vm *vm, struct page *page)
 
 static err_t give_frame(struct mm_vm *vm, struct page *page)
 {
-	u32 mpn = find_frame(vm, page);
+	u32 mpn = resolve_take_frame(vm, page);
 
 	if (!mpn)
 		return E_NO_MEMORY;
@@ -77,13 +78,53 @@ static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access ac
 	return give_frame(vm, page);
 }
 
-/* A write has made the page BUSY.  Whoever comes first gets it its frame: with the zero frame, reading and writing could alternate for ever. */
-static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)
+static err_t on_shared(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
-	(void)access;
+	if (access == MM_WRITE || share_group_mode(vm->group) == SHARE_SECURE)
+		return cow_break(vm, page);
+	if (entry_ceiling(page_entry(page)) < CEILING_READ)
+		pmap_raise(vm, page, access);
+	return OK;
+}
+
+/* A write has taken the zero frame away.  Whoever comes first gets the page its frame: else reading and writing could alternate for ever. */
+static err_t busy_epoch(struct mm_vm *vm, struct page *page)
+{
 	if (!debt_is_passed(vm, entry_frame(page_entry(page))))
 		return E_SUSPEND;
 	return give_frame(vm, page);
+}
+
+/* The guest gave up a shared page, and touches it before its reference could go. */
+static err_t busy_drop(struct mm_vm *vm, struct page *page)
+{
+	return resolve_drop(vm, page) ? give_frame(vm, page) : E_SUSPEND;
+}
+
+bool resolve_drop(struct mm_vm *vm, struct page *page)
+{
+	u64 entry = page_entry(page);
+
+	CHECK(entry_state(entry) == PAGE_BUSY && entry_part(entry) == BUSY_DROP);
+	if (!debt_is_passed_16(vm, (u16)(entry >> ENTRY_EPOCH_SHIFT)))
+		return false;
+	share_release(entry_frame(entry));
+	pmap_take_away(vm, page, PAGE_BALLOONED, 0);
+	return true;
+}
+
+static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	static err_t (*const parts[])(struct mm_vm * vm, struct page * page) = {
+		[BUSY_EPOCH] = busy_epoch,
+		[BUSY_COPY] = cow_finish,
+		[BUSY_DROP] = busy_drop,
+	};
+	u32 part = entry_part(page_entry(page));
+
+	(void)access;
+	CHECK(part < ARRAY_SIZE(parts));
+	return parts[part](vm, page);
 }
 
 static err_t on_device(struct mm_vm *vm, struct page *page, enum mm_access access)
@@ -101,8 +142,8 @@ static err_t on_unknown(struct mm_vm *vm, struct page *page, enum mm_access acce
 }
 
 static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
-	[PAGE_EMPTY] = on_empty,     [PAGE_PRIVATE] = on_private,    [PAGE_SHARED] = on_unknown, [PAGE_BALLOONED] = on_ballooned,
-	[PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_unknown, [PAGE_BUSY] = on_busy,      [PAGE_DEVICE] = on_device,
+	[PAGE_EMPTY] = on_empty,     [PAGE_PRIVATE] = on_private,    [PAGE_SHARED] = on_shared, [PAGE_BALLOONED] = on_ballooned,
+	[PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_unknown, [PAGE_BUSY] = on_busy,     [PAGE_DEVICE] = on_device,
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 

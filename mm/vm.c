@@ -4,6 +4,7 @@
 #include "kernel/lib/format.h"
 #include "mm/admit.h"
 #include "mm/frame.h"
+#include "mm/share.h"
 #include "mm/work.h"
 
 struct vm_slot vm_slots[VM_IDS];
@@ -96,10 +97,15 @@ err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why,
 		.max_pages = config->max_pages,
 		.min_pages = config->min_pages,
 		.shares = config->shares,
+		.group = config->group ? config->group : SHARE_ALONE + config->id,
 		.promised_pages = promised,
 	};
-	if (enter_table(vm))
+	if (enter_table(vm)) {
+		if (!config->group)
+			share_group_begin(vm->group, SHARE_FAST);
+		share_set_group(vm->id, vm->group);
 		return OK;
+	}
 	admit_return(promised);
 	format(why, why_bytes, "VM number %u is in use", config->id);
 	return E_EXISTS;
@@ -128,8 +134,10 @@ err_t vm_wait(struct mm_vm *vm, u32 vcpu, err_t error)
 void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
 {
 	lock_acquire(vm->lock);
-	u64 private = vm->tally[TALLY_PRIVATE];
+	u64 private = vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_TRANSIT];
 	u64 zero = vm->tally[TALLY_ZERO];
+	u64 shared = vm->tally[TALLY_SHARED];
+	u64 elsewhere = vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_SWAPPED] + vm->tally[TALLY_COMPRESSED];
 	u64 references = __atomic_load_n(&frame_of(frame_zero)->references, __ATOMIC_RELAXED);
 
 	*usage = (struct mm_usage){
@@ -137,11 +145,13 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
 		.min = vm->min_pages,
 		.shares = vm->shares,
 		.target = vm->max_pages,
-		.resident = private + zero,
+		.resident = private + zero + shared,
 		.private_ = private,
-		.shared = zero,
+		.shared = zero + shared,
 		.ballooned = vm->tally[TALLY_BALLOONED],
-		.empty = vm->max_pages - private - zero - vm->tally[TALLY_BALLOONED],
+		.swapped = vm->tally[TALLY_SWAPPED],
+		.compressed = vm->tally[TALLY_COMPRESSED],
+		.empty = vm->max_pages - private - zero - shared - elsewhere,
 		.pinned = vm->tally[TALLY_PINNED],
 		/* Σ (1 − 1/references), rounded down: all of them name one frame. */
 		.saved_bytes = references ? zero * PAGE_SIZE - (zero * PAGE_SIZE + references - 1) / references : 0,

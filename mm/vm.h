@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What mm knows of one VM, and the table that finds it.  Private to mm/. */
 #pragma once
-#include "mm/platform.h"
+#include "mm/scan.h"
 
 /*
- * Counters of a guest block and of the whole VM: pages whose entry is so.  IN_PLACE and NARROWED are parts of PRIVATE: the frame lies
- * where the block's reservation has it; the ceiling is below all.
+ * Counters of a guest block and of the whole VM: pages whose entry is so.  ZERO are the EMPTY ones that name the zero frame, TRANSIT the
+ * BUSY ones that have a frame.  IN_PLACE, NARROWED and PINNED are parts of PRIVATE: the frame lies where the block's reservation has it;
+ * the ceiling is below all.
  */
-enum tally { TALLY_PRIVATE, TALLY_ZERO, TALLY_BALLOONED, TALLY_BUSY, TALLY_IN_PLACE, TALLY_NARROWED, TALLY_PINNED, TALLIES };
+enum tally {
+	TALLY_PRIVATE,
+	TALLY_ZERO,
+	TALLY_SHARED,
+	TALLY_BALLOONED,
+	TALLY_SWAPPED,
+	TALLY_COMPRESSED,
+	TALLY_BUSY,
+	TALLY_TRANSIT,
+	TALLY_PAGES, /* a page is in one of the above at most */
+	TALLY_IN_PLACE = TALLY_PAGES,
+	TALLY_NARROWED,
+	TALLY_PINNED,
+	TALLIES,
+};
 
 /* 2 MiB of guest memory. */
 struct block {
@@ -15,7 +30,7 @@ struct block {
 	u32 reserve; /* first MPN of the machine block reserved for it, 0: none */
 	u16 tally[TALLIES];
 	bool large; /* the pmap says: one 2 MiB mapping (the cache may have lost it) */
-	u8 pad[9];
+	u8 pad;
 };
 _Static_assert(sizeof(struct block) == 32, "a page of them covers 256 MiB");
 
@@ -32,6 +47,7 @@ struct mm_vm {
 	u32 low_pages;
 	u64 max_pages, min_pages;
 	u32 shares;
+	u32 group;          /* of sharing */
 	u64 promised_pages; /* max + overhead, as admitted */
 	u64 tally[TALLIES];
 	u64 large_blocks;
@@ -48,6 +64,9 @@ struct mm_vm {
 	/* Release. */
 	u32 release_phase;
 	u32 release_cursor;
+	u64 references; /* to shared frames */
+	struct scan scan;
+	u64 copies;                      /* of shared pages, for a write */
 	u64 generation;                  /* entries changed: the audit restarts what it was summing */
 	u32 directories[VM_DIRECTORIES]; /* MPN of a page of struct block, 0: never touched */
 };

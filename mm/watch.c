@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What sampling, sharing and the balloon do to a page: take it back, watch it, read its history. */
+#include "mm/watch.h"
 #include "mm/debt.h"
 #include "mm/resolve.h"
 
@@ -37,22 +38,41 @@ static void narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 		debt_take_rights(vm, page->ppn);
 }
 
-/* Find the page and let its 2 MiB mapping go; E_STATE where background work has to pass by. */
-static err_t find_idle(struct mm_vm *vm, ppn_t ppn, struct page *page)
+err_t watch_begin(struct mm_vm *vm, struct page *page)
 {
-	err_t error = pmap_find(vm, ppn, page);
-
-	if (error)
-		return error;
 	if ((page_entry(page) & ENTRY_PINNED) || entry_state(page_entry(page)) == PAGE_BUSY)
 		return E_STATE;
 	resolve_split(vm, page);
 	return OK;
 }
 
+static err_t find_idle(struct mm_vm *vm, ppn_t ppn, struct page *page)
+{
+	err_t error = pmap_find(vm, ppn, page);
+
+	return error ? error : watch_begin(vm, page);
+}
+
+/* The reference may go only when no CPU reads the shared frame as this page any more: the guest's driver asks again. */
+static err_t give_up_shared(struct mm_vm *vm, struct page *page)
+{
+	u64 entry = page_entry(page);
+
+	if (entry_state(entry) == PAGE_BUSY && entry_part(entry) == BUSY_COPY)
+		return E_STATE;
+	if (entry_state(entry) == PAGE_SHARED) {
+		debt_take_rights(vm, page->ppn);
+		pmap_drop_shared(vm, page, vm->last_epoch);
+	}
+	return resolve_drop(vm, page) ? OK : E_SUSPEND;
+}
+
 static err_t give_up(struct mm_vm *vm, ppn_t ppn)
 {
 	struct page page;
+
+	if (pmap_look(vm, ppn, &page) && entry_has_reference(page_entry(&page)))
+		return give_up_shared(vm, &page);
 	err_t error = find_idle(vm, ppn, &page);
 
 	if (error)
@@ -69,15 +89,30 @@ static err_t give_up(struct mm_vm *vm, ppn_t ppn)
 	return OK;
 }
 
-err_t mm_give_up(struct mm_vm *vm, ppn_t ppn)
+err_t mm_give_up(struct mm_vm *vm, u32 vcpu, ppn_t ppn)
 {
 	if (!pmap_is_memory(vm, ppn))
 		return E_NOT_FOUND;
 	lock_acquire(vm->lock);
 	err_t error = give_up(vm, ppn);
 
+	if (error == E_SUSPEND)
+		error = vm_wait(vm, vcpu, error);
 	lock_release(vm->lock);
 	return error;
+}
+
+err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
+{
+	if (page_entry(page) & ENTRY_GUARDED)
+		return E_STATE;
+	err_t error = watch_begin(vm, page);
+
+	if (error)
+		return error;
+	pmap_watch(vm, page, ENTRY_GUARDED, ceiling);
+	narrow(vm, page, ceiling);
+	return OK;
 }
 
 static err_t watch_page(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)

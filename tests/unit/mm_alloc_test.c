@@ -39,7 +39,11 @@ static void machine(void)
 static struct alloc_node *vm(u32 index, u64 min, u64 max, u32 shares, u32 active_permille, u32 tax_permille)
 {
 	nodes[index] = (struct alloc_node){
-		.min = min, .max = max, .shares = shares, .active_permille = active_permille, .tax_permille = tax_permille,
+		.min = min,
+		.max = max,
+		.shares = shares,
+		.active_permille = active_permille,
+		.tax_permille = tax_permille,
 	};
 	return &nodes[index];
 }
@@ -105,8 +109,8 @@ static void who_is_at_min_or_max_leaves_the_rest_to_the_others(void **state)
 {
 	(void)state;
 	machine();
-	vm(1, 900, 2000, 1, 0, 750);     /* would get far less than min */
-	vm(2, 0, 500, 1000, 1000, 750);  /* far more than max */
+	vm(1, 900, 2000, 1, 0, 750);    /* would get far less than min */
+	vm(2, 0, 500, 1000, 1000, 750); /* far more than max */
 	vm(3, 0, 100000, 10, 1000, 750);
 	vm(4, 0, 100000, 30, 1000, 750);
 	divide(5, 5400);
@@ -182,7 +186,8 @@ static u32 random_machine(void)
 	for (u32 i = 1; i < count; i++) {
 		u64 max = SMALLEST + draw(1ULL << (4 + draw(24)));
 
-		vm(i, draw(max + 1), max, (u32)draw(draw(2) ? 3 : ALLOC_MAX_SHARES), (u32)draw(1001), (u32)draw(ALLOC_MAX_TAX + 1));
+		vm(i, draw(max + 1), max, (u32)draw(draw(2) ? 3 : ALLOC_MAX_SHARES), (u32)draw(1001),
+		   (u32)draw(ALLOC_MAX_TAX + 1));
 		nodes[i].parent = (u32)draw(pools < i ? pools : i);
 		nodes[i].progressive = draw(2);
 	}
@@ -223,7 +228,8 @@ static void nobody_is_envied(u32 pool, u32 count)
 
 			if (a->parent != pool || b->parent != pool || a->target <= a->min || b->target >= b->max || !b->weight)
 				continue;
-			assert_true((unsigned __int128)(a->target - 1) * b->weight <= (unsigned __int128)(b->target + 1) * a->weight);
+			assert_true((unsigned __int128)(a->target - 1) * b->weight <=
+				    (unsigned __int128)(b->target + 1) * a->weight);
 		}
 	}
 }

@@ -5,6 +5,7 @@
  */
 #include "mm/audit.h"
 #include "mm/pmap.h"
+#include "mm/share.h"
 #include "mm/zone.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/platform_fake.h"
@@ -48,6 +49,7 @@ static int begin(void **state)
 	(void)state;
 	fake_reset(1, true);
 	fake_small_machine();
+	assert_int_equal(share_init(), OK);
 	assert_int_equal(fake_vm_start(A, PAGES_A, LOW_A), OK);
 	assert_int_equal(fake_vm_start(B, PAGES_B, PAGES_B), OK);
 	for (u32 i = 0; i < PAGES_B; i++)
@@ -64,13 +66,13 @@ static int begin(void **state)
 	assert_int_equal(mm_pin(fake_vm(A), 0, (ppn_t){ PINNED }, MM_WRITE, &mpn), OK);
 	assert_int_equal(mm_watch(fake_vm(A), (ppn_t){ SAMPLED }, MM_WATCH_SAMPLED), OK);
 	assert_int_equal(mm_watch(fake_vm(A), (ppn_t){ GUARDED }, MM_WATCH_GUARDED), OK);
-	assert_int_equal(mm_give_up(fake_vm(A), (ppn_t){ GIVEN_UP }), OK);
+	assert_int_equal(mm_give_up(fake_vm(A), 0, (ppn_t){ GIVEN_UP }), OK);
 	fake_settle_everything();
 	fake_cpu_set(1);
 	touch(A, BUSY, MM_READ); /* CPU 1 stays in the guest, so debts stay debts */
 	fake_cpu_set(0);
-	assert_int_equal(mm_give_up(fake_vm(A), (ppn_t){ OWED }), OK);
-	assert_int_equal(mm_give_up(fake_vm(A), (ppn_t){ OWED_LATER }), OK);
+	assert_int_equal(mm_give_up(fake_vm(A), 0, (ppn_t){ OWED }), OK);
+	assert_int_equal(mm_give_up(fake_vm(A), 0, (ppn_t){ OWED_LATER }), OK);
 	assert_int_equal(fake_touch(A, 0, gpa_of((ppn_t){ BUSY }), &byte, 1, MM_WRITE, &stale), E_SUSPEND);
 	assert_int_equal(fake_vm(A)->debt_frames, 2);
 	fake_audit_memory();
@@ -254,7 +256,7 @@ static const struct {
 	ROW(frame_owner_beyond, "private of VM 1000, which does not exist"),
 	ROW(frame_ppn_wrong, "page 0x4, which does not name it"),
 	ROW(frame_ppn_no_memory, "page 0x407, which does not name it"),
-	ROW(frame_shared_by_nobody, "shared, but not the zero frame"),
+	ROW(frame_shared_by_nobody, "not in its bucket"),
 	ROW(frame_free_though_named, "VM 1 page 0x3: names a frame that is not its own"),
 	ROW(frame_tail_of_nothing, "free but in no block"),
 	ROW(frame_reserved_elsewhere, "reserved of VM 1 page 0x65, which does not name it"),

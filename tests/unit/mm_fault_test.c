@@ -159,7 +159,7 @@ static void memory_goes_on_at_4_gib_and_the_hole_is_not_memory(void **state)
 	for (u32 i = 0; i < ARRAY_SIZE(outside); i++) {
 		assert_int_equal(mm_resolve(vm, 0, (ppn_t){ outside[i] }, MM_READ), E_NOT_FOUND);
 		assert_int_equal(mm_reach(vm, 0, at(outside[i]), 1, MM_READ, &pointer), E_NOT_FOUND);
-		assert_int_equal(mm_give_up(vm, (ppn_t){ outside[i] }), E_NOT_FOUND);
+		assert_int_equal(mm_give_up(vm, 0, (ppn_t){ outside[i] }), E_NOT_FOUND);
 	}
 	assert_int_equal(usage().private_, 3);
 }
@@ -219,7 +219,7 @@ static void a_given_up_page_is_free_only_after_every_cpu_has_passed(void **state
 	assert_int_equal(peek(5), 1);
 	fake_cpu_set(0);
 	fake_step_end();
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 5 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 5 }), OK);
 	assert_int_equal(usage().ballooned, 1);
 	mm_totals(&totals);
 	assert_int_equal(totals.debt_frames, 1);
@@ -243,13 +243,13 @@ static void a_page_cannot_be_given_up_twice_or_while_pinned(void **state)
 	mpn_t mpn;
 
 	(void)state;
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 7 }), OK); /* never touched */
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 7 }), E_STATE);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 7 }), OK); /* never touched */
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 7 }), E_STATE);
 	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 8 }, MM_WRITE, &mpn), OK);
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 8 }), E_STATE);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 8 }), E_STATE);
 	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 8 }, MM_WATCH_SAMPLED), E_STATE);
 	mm_unpin(fake_vm(SLOT), (ppn_t){ 8 });
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 8 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 8 }), OK);
 	assert_int_equal(usage().ballooned, 2);
 }
 
@@ -311,7 +311,7 @@ static void a_sample_may_be_a_page_without_a_frame(void **state)
 {
 	(void)state;
 	assert_int_equal(peek(21), 0);
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 22 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 22 }), OK);
 	for (u32 page = 20; page < 23; page++)
 		assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ page }, MM_WATCH_SAMPLED), OK);
 	fake_settle_everything();
@@ -442,7 +442,7 @@ static void a_pointer_keeps_its_frame_until_the_step_ends(void **state)
 	fake_step_begin();
 	assert_int_equal(mm_reach(fake_vm(SLOT), 1, at(5), 8, MM_WRITE, &pointer), OK);
 	fake_cpu_set(0);
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 5 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 5 }), OK);
 	for (u32 i = 0; i < 10; i++)
 		assert_true(mm_work_step());
 	mm_totals(&totals);
@@ -499,7 +499,7 @@ static void an_epoch_whose_low_half_is_zero_is_still_waited_for(void **state)
 		assert_int_equal(peek(5), 1); /* CPU 1 keeps its translation */
 		fake_cpu_set(0);
 		fake_step_end();
-		assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 5 }), OK);
+		assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 5 }), OK);
 		assert_int_not_equal(entry_frame(entry_of(5)), 0);
 		assert_int_equal(poke(5, 2), E_SUSPEND);
 		fake_settle_everything();
@@ -533,7 +533,7 @@ static void what_was_given_up_has_changed_even_if_it_is_only_read(void **state)
 	(void)state;
 	assert_int_equal(poke(10, 1), OK);
 	history(10);
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 10 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 10 }), OK);
 	fake_settle_everything();
 	assert_int_equal(peek(10), 0);
 	assert_true(history(10).changed);

@@ -65,7 +65,7 @@ static void written_read_and_given_up_pages_go(void **state)
 	for (u32 i = 0; i < 300; i += 3) {
 		touch(i, MM_WRITE);
 		touch(i + 1, MM_READ);
-		assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ i / 3 * 3 + 2 }), OK);
+		assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ i / 3 * 3 + 2 }), OK);
 	}
 	touch((1 << 20) + 70, MM_WRITE);
 	fake_vm_end(SLOT);
@@ -128,7 +128,7 @@ static void debts_and_pages_in_transit_go(void **state)
 	touch(0, MM_READ); /* CPU 1 stays in the guest */
 	fake_cpu_set(0);
 	for (u32 i = 1; i < 40; i++)
-		assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ i }), OK);
+		assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ i }), OK);
 	assert_int_equal(fake_touch(SLOT, 0, gpa_of((ppn_t){ 50 }), &byte, 1, MM_WRITE, &stale), E_SUSPEND);
 	assert_int_equal(fake_vm(SLOT)->debt_frames, 39);
 	fake_vm_end(SLOT);

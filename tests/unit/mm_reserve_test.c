@@ -150,7 +150,7 @@ static void a_page_that_is_given_up_ends_the_large_mapping_and_may_come_back(voi
 	u32 first = frame_behind(0).n;
 
 	fake_settle_everything();
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 100 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 100 }), OK);
 	assert_int_equal(usage().large, 0);
 	fake_settle_everything();
 	assert_int_equal(usage().ballooned, 1);
@@ -487,7 +487,7 @@ static void a_pinned_page_may_be_part_of_a_large_mapping_and_holds_it_together(v
 	write_block(0);
 	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 17 }, MM_WRITE, &mpn), OK);
 	assert_int_equal(mpn.n, frame_behind(17).n);
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 17 }), E_STATE);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 17 }), E_STATE);
 	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 17 }, MM_WATCH_SAMPLED), E_STATE);
 	assert_int_equal(usage().large, 1);
 	mm_unpin(fake_vm(SLOT), (ppn_t){ 17 });

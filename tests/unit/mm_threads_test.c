@@ -95,7 +95,7 @@ static void policies(u32 slot, u32 page)
 	fake_step_begin();
 	switch (fake_random(5)) {
 	case 0:
-		(void)!mm_give_up(fake_vm(slot), (ppn_t){ page });
+		(void)!mm_give_up(fake_vm(slot), 0, (ppn_t){ page });
 		break;
 	case 1:
 		(void)!mm_watch(fake_vm(slot), (ppn_t){ page }, MM_WATCH_SAMPLED);

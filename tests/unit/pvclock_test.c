@@ -323,7 +323,7 @@ static void a_page_that_is_not_there_yet_is_waited_for(void **state)
 		fake_cpu_set(1);
 		assert_int_equal(fake_touch(0, 1, (gpa_t){ 0x5000 }, &value, sizeof(value), MM_READ, &stale), OK);
 		fake_cpu_set(0);
-		assert_int_equal(mm_give_up(fake_vm(0), (ppn_t){ 5 }), OK);
+		assert_int_equal(mm_give_up(fake_vm(0), 0, (ppn_t){ 5 }), OK);
 		assert_int_equal(write_of(&vcpus[0], numbers[i], 0x5000 | (numbers[i] != WALL)), EXIT_SUSPEND);
 		assert_int_equal(get(&vcpus[0], numbers[i]), 0x6000 | (numbers[i] != WALL));
 		assert_int_equal(pins(), numbers[i] != WALL);

@@ -387,6 +387,11 @@ void platform_work(void)
 	__atomic_store_n(&fake_work_wanted, 1, __ATOMIC_RELAXED);
 }
 
+bool platform_has_simd(void)
+{
+	return __builtin_cpu_supports("avx2");
+}
+
 void simd_begin(void)
 {
 }
@@ -695,7 +700,11 @@ static void check_reach(u32 id, u32 ppn, u32 mpn, bool write, bool table_now)
 		CHECK(!write);
 		return;
 	}
-	CHECK(frame->state == FRAME_PRIVATE || (!table_now && frame->state == FRAME_DEBT));
+	if (frame->state == FRAME_SHARED) {
+		CHECK(!write && frame->references > 0 && frame->owner == vm_slots[id].vm->group);
+		return;
+	}
+	CHECK(frame_is_private(mpn) || (!table_now && frame->state == FRAME_DEBT));
 	CHECK(frame->owner == id && frame->ppn == ppn);
 }
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mm/commit.h"
+#include "mm/debt.h"
+#include "mm/frame.h"
+#include "mm/watch.h"
+#include <string.h>
+
+/* ---- into the batch ---- */
+
+/* Guarded, in place `at`; false: it cannot be. */
+static bool enter(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind, u32 at)
+{
+	if (at >= SCAN_BATCH || watch_guard(vm, page, kind == CANDIDATE_ZERO ? CEILING_NONE : CEILING_READ))
+		return false;
+	vm->scan.batch[at] = (struct candidate){ page->ppn.n, hash, kind };
+	return true;
+}
+
+void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind)
+{
+	struct scan *scan = &vm->scan;
+
+	if (!scan->closed && enter(vm, page, hash, kind, scan->count))
+		scan->count++;
+	else
+		pmap_note(page, ENTRY_CHANGED);
+}
+
+/* The page, if it is still as its hint tells, as far as the table knows. */
+static bool find_hint(struct mm_vm *vm, u32 ppn, u32 hash, struct page *page)
+{
+	if (!pmap_is_memory(vm, (ppn_t){ ppn }) || !pmap_look(vm, (ppn_t){ ppn }, page))
+		return false;
+	u32 mpn = entry_frame(page_entry(page));
+
+	return entry_state(page_entry(page)) == PAGE_PRIVATE && frame_state(mpn) == FRAME_HINT && frame_of(mpn)->hash == hash;
+}
+
+void commit_propose(struct mm_vm *vm, u32 ppn, u32 hash)
+{
+	struct page page;
+
+	if (find_hint(vm, ppn, hash, &page))
+		commit_add(vm, &page, hash, CANDIDATE_JOIN);
+}
+
+void commit_close(struct mm_vm *vm)
+{
+	struct scan *scan = &vm->scan;
+
+	if (scan->closed || !scan->count)
+		return;
+	scan->closed = true;
+	scan->batch_epoch = vm->last_epoch;
+	scan->next = scan->kept = 0;
+}
+
+/* ---- out of it ---- */
+
+/* Not written since it was guarded, and nothing given back of what was taken from it. */
+static bool is_still_guarded(struct mm_vm *vm, const struct candidate *candidate, struct page *page)
+{
+	if (!pmap_look(vm, (ppn_t){ candidate->ppn }, page))
+		return false;
+	u64 entry = page_entry(page);
+
+	if (entry_state(entry) != PAGE_PRIVATE || !(entry & ENTRY_GUARDED))
+		return false;
+	return candidate->kind != CANDIDATE_ZERO || entry_ceiling(entry) == CEILING_NONE;
+}
+
+static bool is_equal(u32 a, u32 b)
+{
+	return memcmp(platform_frame((mpn_t){ a }), platform_frame((mpn_t){ b }), PAGE_SIZE) == 0;
+}
+
+static void share_with(struct mm_vm *vm, struct page *page, u32 shared)
+{
+	u32 old = entry_frame(page_entry(page));
+
+	debt_take_rights(vm, page->ppn);
+	pmap_share(vm, page, shared, CEILING_READ);
+	debt_free(vm, old, page->ppn.n, (struct mm_debt){ vm->last_epoch });
+	vm->scan.counts.merged++;
+}
+
+/* Different contents may have the same hash: try each frame that has it. */
+static bool join(struct mm_vm *vm, struct page *page, u32 hash)
+{
+	u32 shared;
+
+	for (u32 skip = 0; (shared = share_take(vm->group, hash, skip)) != 0; skip++) {
+		if (is_equal(entry_frame(page_entry(page)), shared)) {
+			share_with(vm, page, shared);
+			return true;
+		}
+		share_release(shared);
+		vm->scan.counts.collisions++;
+	}
+	return false;
+}
+
+/* Of two pages that are alike as far as their hashes tell, this one becomes the shared frame; the other one is proposed to join it. */
+static void become_shared(struct scan_work *work, struct page *page, u32 hash, const struct share_match *other)
+{
+	struct scan *scan = &work->vm->scan;
+	u32 mpn = entry_frame(page_entry(page));
+	struct page mine;
+
+	if (!share_promote(mpn, work->vm->group, hash)) {
+		pmap_unguard(work->vm, page);
+		return;
+	}
+	pmap_share(work->vm, page, mpn, CEILING_READ);
+	if (other->owner != work->vm->id) {
+		work->partner = *other;
+		work->hash = hash;
+	} else if (find_hint(work->vm, other->ppn, hash, &mine) && enter(work->vm, &mine, hash, CANDIDATE_JOIN, scan->kept)) {
+		scan->kept++; /* this candidate's place is free */
+	}
+}
+
+static void commit_join(struct scan_work *work, struct candidate *candidate, struct page *page)
+{
+	struct mm_vm *vm = work->vm;
+	u32 mpn = entry_frame(page_entry(page));
+
+	if (join(vm, page, candidate->hash))
+		return;
+	/* It may have been written between its hash and its guard. */
+	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
+	struct share_match other = share_look(mpn, vm->group, hash);
+
+	if (hash == candidate->hash && other.mpn && !other.shared) {
+		become_shared(work, page, hash, &other);
+		return;
+	}
+	vm->scan.counts.stale++;
+	share_note(mpn, hash);
+	pmap_unguard(vm, page);
+}
+
+static void commit_zero(struct scan_work *work, struct candidate *candidate, struct page *page)
+{
+	struct mm_vm *vm = work->vm;
+	u32 own = entry_frame(page_entry(page));
+
+	(void)candidate;
+	if (!is_equal(own, frame_zero)) {
+		pmap_unguard(vm, page);
+		return;
+	}
+	/* It is settled that nobody can reach the frame. */
+	pmap_take_away(vm, page, PAGE_EMPTY, 0);
+	debt_free(vm, own, page->ppn.n, (struct mm_debt){ 0 });
+	vm->scan.counts.zeros++;
+}
+
+static void (*const commits[])(struct scan_work *work, struct candidate *candidate, struct page *page) = {
+	[CANDIDATE_JOIN] = commit_join,
+	[CANDIDATE_ZERO] = commit_zero,
+};
+
+void commit_some(struct scan_work *work)
+{
+	struct scan *scan = &work->vm->scan;
+	struct page page;
+
+	if (!platform_settled(work->vm, (struct mm_debt){ scan->batch_epoch }))
+		return;
+	while (scan->next < scan->count && work->pages && !work->partner.mpn) {
+		struct candidate candidate = scan->batch[scan->next++];
+
+		if (is_still_guarded(work->vm, &candidate, &page)) {
+			commits[candidate.kind](work, &candidate, &page);
+			work->pages--;
+		} else {
+			scan->counts.cancelled++;
+		}
+	}
+	if (scan->next < scan->count)
+		return;
+	scan->count = scan->kept; /* what this batch brought forth is the beginning of the next one */
+	scan->closed = false;
+}

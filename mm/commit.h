@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Candidates of sharing: guarded, settled, compared in full, committed.  All need the VM's lock. */
+#pragma once
+#include "mm/pmap.h"
+#include "mm/share.h"
+
+/* One step's work: whose, what it may still do, and what it has found about another VM. */
+struct scan_work {
+	struct mm_vm *vm;
+	u32 pages; /* to hash or to compare: what costs */
+	u32 looks; /* groups and entries: what is cheap */
+	bool simd;
+	u32 hash;                   /* of the partner */
+	struct share_match partner; /* a hint with the contents of a frame that is shared now */
+};
+
+/* Guard the page and queue it, or, if it cannot be, have it looked at in the next pass. */
+void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind);
+/* A shared frame may have the contents that this page's hint tells of. */
+void commit_propose(struct mm_vm *vm, u32 ppn, u32 hash);
+/* No more candidates: from now on the batch waits for its debt. */
+void commit_close(struct mm_vm *vm);
+/* Commit what is settled, until the step's work is used up or a partner is found. */
+void commit_some(struct scan_work *work);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mm/cow.h"
+#include "mm/frame.h"
+#include "mm/debt.h"
+#include "mm/resolve.h"
+#include "mm/share.h"
+
+/* In a secure group the only page of a frame takes the same way as one of many: who measures it learns nothing. */
+static bool take_back(struct mm_vm *vm, struct page *page)
+{
+	u32 mpn = entry_frame(page_entry(page));
+
+	if (share_group_mode(vm->group) == SHARE_SECURE || !share_take_back(mpn, vm->id, page->ppn.n))
+		return false;
+	/* Translations that are left grant reading of the same frame: nothing is owed. */
+	pmap_unshare(vm, page);
+	return true;
+}
+
+err_t cow_break(struct mm_vm *vm, struct page *page)
+{
+	if (take_back(vm, page))
+		return OK;
+	u32 shared = entry_frame(page_entry(page));
+	u32 mpn = resolve_take_frame(vm, page);
+
+	if (!mpn)
+		return E_NO_MEMORY;
+	pmap_note(page, ENTRY_TOUCHED); /* its accessed flag goes with the translation */
+	debt_take_rights(vm, page->ppn);
+	frame_assign(mpn, FRAME_COPYING, vm->id, page->ppn.n);
+	frame_of(mpn)->next = shared;
+	frame_of(mpn)->epoch = (u32)vm->last_epoch;
+	frame_move(CLASS_FREE, CLASS_PRIVATE, 1);
+	pmap_begin_copy(vm, page, mpn);
+	vm->copies++;
+	return cow_finish(vm, page);
+}
+
+err_t cow_finish(struct mm_vm *vm, struct page *page)
+{
+	u32 mpn = entry_frame(page_entry(page));
+	u32 shared = frame_of(mpn)->next;
+
+	CHECK(frame_state(mpn) == FRAME_COPYING);
+	if (!debt_is_passed(vm, frame_of(mpn)->epoch))
+		return E_SUSPEND;
+	platform_copy_frame((mpn_t){ mpn }, (mpn_t){ shared });
+	share_release(shared);
+	frame_set_state(mpn, FRAME_PRIVATE);
+	pmap_end_copy(vm, page);
+	return OK;
+}

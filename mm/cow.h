@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A shared page gets its contents for itself.  All need the VM's lock. */
+#pragma once
+#include "mm/pmap.h"
+
+/*
+ * SHARED → PRIVATE.  E_SUSPEND: the page is BUSY until nobody can read the shared frame as this page any more, cow_finish goes on then;
+ * E_NO_MEMORY: nothing has changed.
+ */
+err_t cow_break(struct mm_vm *vm, struct page *page);
+/* A page whose frame is COPYING: PRIVATE if the debt is settled, else E_SUSPEND. */
+err_t cow_finish(struct mm_vm *vm, struct page *page);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looking for candidates.  (What becomes of them is commit.c's.) */
+#include "mm/scan.h"
+#include "mm/commit.h"
+#include "mm/debt.h"
+#include "mm/frame.h"
+#include "mm/share.h"
+#include "mm/watch.h"
+
+enum { GROUPS_PER_BLOCK = LARGE_PAGES / SCAN_GROUP_PAGES, MAX_PATIENCE = 3 };
+
+/* ---- a pass ---- */
+
+static u64 group_count(const struct mm_vm *vm)
+{
+	return (u64)pmap_block_count(vm) * GROUPS_PER_BLOCK;
+}
+
+static u64 gcd(u64 a, u64 b)
+{
+	while (b) {
+		u64 rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* An order that nobody can foresee, and that meets each group once: from `start` in strides that have no divisor in common with n. */
+static void begin_pass(struct mm_vm *vm)
+{
+	struct scan *scan = &vm->scan;
+	u64 groups = group_count(vm);
+
+	scan->start = platform_random() % groups;
+	do
+		scan->stride = 1 + platform_random() % groups;
+	while (gcd(scan->stride, groups) != 1);
+	scan->done = 0;
+	scan->index = SCAN_GROUP_PAGES;
+	scan->pass++;
+	scan->active = true;
+}
+
+void mm_share_begin_pass(struct mm_vm *vm)
+{
+	lock_acquire(vm->lock);
+	if (!vm->scan.active)
+		begin_pass(vm);
+	lock_release(vm->lock);
+	platform_work();
+}
+
+/* The group under way. */
+static u64 group_at(const struct mm_vm *vm)
+{
+	const struct scan *scan = &vm->scan;
+
+	return (scan->start + (scan->done - 1) * scan->stride) % group_count(vm);
+}
+
+/* ---- history of a group ---- */
+
+static void note_changes(struct mm_vm *vm, struct block *block, u32 first, const struct mm_harvest *seen)
+{
+	u64 *entries = pmap_entries(block) + first;
+	u64 either = seen->known ? seen->touched | seen->changed : ~0ULL;
+
+	if (block->large && either) {
+		pmap_note_block(block, !seen->known || seen->changed ? ENTRY_HISTORY : ENTRY_TOUCHED);
+		return;
+	}
+	for (; either; either &= either - 1) {
+		u32 i = (u32)__builtin_ctzll(either);
+
+		entries[i] |= !seen->known || (seen->changed & BIT(i)) ? ENTRY_HISTORY : ENTRY_TOUCHED;
+	}
+	(void)vm;
+}
+
+/* Into the next group; false: the pass is over. */
+static bool next_group(struct mm_vm *vm)
+{
+	struct scan *scan = &vm->scan;
+	struct mm_harvest seen;
+
+	if (scan->done == group_count(vm)) {
+		scan->active = false;
+		return false;
+	}
+	scan->done++;
+	u64 group = group_at(vm);
+	struct block *block = pmap_block(vm, (u32)(group / GROUPS_PER_BLOCK));
+	u32 first = (u32)(group % GROUPS_PER_BLOCK) * SCAN_GROUP_PAGES;
+
+	if (!block || !block->entries || !block->tally[TALLY_PRIVATE])
+		return true;
+	ppn_t ppn = { pmap_block_ppn(vm, (u32)(group / GROUPS_PER_BLOCK)).n + first };
+	struct mm_debt debt = platform_harvest(vm, ppn, SCAN_GROUP_PAGES, &seen);
+
+	debt_publish(vm, debt);
+	scan->group_epoch = debt.epoch;
+	note_changes(vm, block, first, &seen);
+	scan->index = 0;
+	return true;
+}
+
+/* ---- one page ---- */
+
+static bool is_zero(const void *bytes)
+{
+	const u64 *word = bytes;
+
+	for (u32 i = 0; i < PAGE_SIZE / 8; i += 8) {
+		if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] | word[i + 6] | word[i + 7])
+			return false;
+	}
+	return true;
+}
+
+/* Are its contents known? */
+static void look_at(struct scan_work *work, struct page *page)
+{
+	struct mm_vm *vm = work->vm;
+	u32 mpn = entry_frame(page_entry(page));
+	const void *bytes = platform_frame((mpn_t){ mpn });
+
+	work->pages--;
+	vm->scan.counts.hashed++;
+	if (is_zero(bytes)) {
+		commit_add(vm, page, 0, CANDIDATE_ZERO);
+		return;
+	}
+	u32 hash = share_hash(vm->group, bytes, work->simd);
+
+	if (share_look(mpn, vm->group, hash).mpn)
+		commit_add(vm, page, hash, CANDIDATE_JOIN);
+}
+
+/*
+ * Unchanged since it was looked at: nothing to do.  A page that was changed each time is looked at in every 4th, 16th, 64th pass only,
+ * until it rests.
+ */
+static bool is_due(struct mm_vm *vm, struct page *page)
+{
+	u64 entry = page_entry(page);
+	u32 patience = entry_part(entry);
+
+	if (entry_state(entry) != PAGE_PRIVATE || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
+		return false;
+	if (!(entry & ENTRY_CHANGED)) {
+		if (patience)
+			*page->slot = entry_with_part(entry, patience - 1);
+		return false;
+	}
+	if (vm->scan.pass & ((1U << 2 * patience) - 1))
+		return false;
+	bool known = frame_state(entry_frame(entry)) == FRAME_HINT;
+
+	*page->slot = entry_with_part(entry & ~ENTRY_CHANGED, known && patience < MAX_PATIENCE ? patience + 1 : patience);
+	return true;
+}
+
+/* The rest of the group, as far as the step goes. */
+static void scan_group(struct scan_work *work)
+{
+	struct scan *scan = &work->vm->scan;
+	u64 group = group_at(work->vm);
+	ppn_t first = { pmap_block_ppn(work->vm, (u32)(group / GROUPS_PER_BLOCK)).n +
+			(u32)(group % GROUPS_PER_BLOCK) * SCAN_GROUP_PAGES };
+	struct page page;
+
+	while (scan->index < SCAN_GROUP_PAGES && work->pages && work->looks && scan->count < SCAN_BATCH) {
+		ppn_t ppn = { first.n + scan->index++ };
+
+		work->looks--;
+		if (!pmap_is_memory(work->vm, ppn) || !pmap_look(work->vm, ppn, &page))
+			scan->index = SCAN_GROUP_PAGES;
+		else if (is_due(work->vm, &page))
+			look_at(work, &page);
+	}
+}
+
+/* Until a harvest is settled, a page may be written unseen: what is hashed then would not be looked at again. */
+static bool is_group_settled(struct mm_vm *vm)
+{
+	const struct scan *scan = &vm->scan;
+
+	return scan->index == SCAN_GROUP_PAGES || platform_settled(vm, (struct mm_debt){ scan->group_epoch });
+}
+
+static void scan_pages(struct scan_work *work)
+{
+	struct mm_vm *vm = work->vm;
+	struct scan *scan = &vm->scan;
+
+	while (scan->active && work->pages && work->looks && scan->count < SCAN_BATCH) {
+		if (scan->index < SCAN_GROUP_PAGES) {
+			if (!is_group_settled(vm))
+				return;
+			scan_group(work);
+		} else {
+			work->looks--;
+			if (!next_group(vm))
+				return;
+		}
+	}
+}
+
+/* ---- steps ---- */
+
+bool scan_has_work(struct mm_vm *vm)
+{
+	const struct scan *scan = &vm->scan;
+
+	if (scan->closed)
+		return platform_settled(vm, (struct mm_debt){ scan->batch_epoch });
+	return scan->active ? is_group_settled(vm) : scan->count > 0;
+}
+
+static void step(struct scan_work *work)
+{
+	struct mm_vm *vm = work->vm;
+
+	if (!vm->scan.closed)
+		scan_pages(work);
+	if (vm->scan.count == SCAN_BATCH || !vm->scan.active)
+		commit_close(vm);
+	if (vm->scan.closed)
+		commit_some(work);
+}
+
+/* Round and round: the next VM that has something to do. */
+static struct mm_vm *lock_next(void)
+{
+	static u32 cursor;
+
+	for (u32 looked = 0; looked < VM_IDS; looked++) {
+		struct mm_vm *vm = vm_lock_id(__atomic_add_fetch(&cursor, 1, __ATOMIC_RELAXED) % VM_IDS);
+
+		if (!vm)
+			continue;
+		if (scan_has_work(vm))
+			return vm;
+		vm_unlock(vm);
+	}
+	return NULL;
+}
+
+/* The hint's page may be gone, or changed: then nothing comes of it. */
+static void propose(const struct scan_work *work)
+{
+	struct mm_vm *partner = vm_lock_id(work->partner.owner);
+
+	if (!partner)
+		return;
+	if (partner->group == work->vm->group)
+		commit_propose(partner, work->partner.ppn, work->hash);
+	vm_unlock(partner);
+}
+
+bool mm_share_step(u32 pages)
+{
+	struct scan_work work = { .vm = lock_next(), .pages = pages, .looks = pages * SCAN_GROUP_PAGES };
+
+	if (!work.vm)
+		return false;
+	work.simd = platform_has_simd();
+	if (work.simd)
+		simd_begin();
+	step(&work);
+	if (work.simd)
+		simd_end();
+	vm_unlock(work.vm);
+	if (work.partner.mpn)
+		propose(&work);
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sharing scanner.  A pass looks at the pages that have changed since the last one, in an order that no guest knows; a page whose
+ * contents the sharing table knows becomes a candidate: write-protected, and queued until no CPU can write to it any more.  Then it is
+ * compared in full with the shared frames of its hash and joins one.  If there is none yet, but a hint, it becomes one itself, and the
+ * hint's page a candidate.  Two VMs are never locked together: what one finds about another is proposed to it.
+ */
+#pragma once
+#include "mm/platform.h"
+
+enum { SCAN_BATCH = 32, SCAN_GROUP_PAGES = HARVEST_PAGES };
+
+enum candidate_kind {
+	CANDIDATE_JOIN, /* its contents are known: it joins a shared frame, or becomes one for a hint's page to join */
+	CANDIDATE_ZERO, /* becomes EMPTY */
+};
+
+struct candidate {
+	u32 ppn, hash;
+	enum candidate_kind kind;
+};
+
+/* What the scanner knows of a VM; under its lock. */
+struct scan {
+	u64 start, stride, done; /* groups of pages: where the pass began, its order, how many it has seen */
+	u64 group_epoch;         /* until it is settled, a page of the group may be written unseen */
+	u32 pass;
+	u32 index;   /* next page of the group; SCAN_GROUP_PAGES: the group is done */
+	bool active; /* a pass is under way */
+	bool closed; /* the batch waits for batch_epoch, or is being committed */
+	u64 batch_epoch;
+	u32 count, next, kept; /* candidates; the next to commit; those that committing has added */
+	struct candidate batch[SCAN_BATCH];
+	struct mm_scan_counts counts;
+};
+
+bool scan_has_work(struct mm_vm *vm);

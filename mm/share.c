@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Buckets, hints, references. */
+#include "mm/share.h"
+#include "mm/frame.h"
+#include "mm/zone.h"
+
+enum {
+	LOCKS = 256,
+	FRAMES_PER_HEAD = 2, /* 2 bytes a frame */
+	HEADS_PER_PAGE = PAGE_SIZE / sizeof(u32),
+	CHUNK_HEADS = LARGE_PAGES * HEADS_PER_PAGE,
+	CHUNKS = 4096, /* 16 TiB */
+};
+
+static struct lock locks[LOCKS];
+static u32 chunks[CHUNKS]; /* MPN of the first page of CHUNK_HEADS heads */
+static u64 head_count;
+static struct share_totals totals;
+
+static struct group {
+	u8 secret[SHARE_SECRET_BYTES];
+	enum share_mode mode;
+} groups[SHARE_GROUPS];
+static u16 group_of_vm[VM_IDS];
+
+/* ---- set-up ---- */
+
+static u32 order_for(u64 heads)
+{
+	u32 order = 0;
+
+	while (order < ZONE_MAX_ORDER && (u64)HEADS_PER_PAGE << order < heads)
+		order++;
+	return order;
+}
+
+err_t share_init(void)
+{
+	u64 wanted = frame_counts.total / FRAMES_PER_HEAD;
+
+	for (u32 i = 0; i < LOCKS; i++)
+		lock_init(&locks[i], RANK_BUCKET, "sharing table");
+	totals = (struct share_totals){ 0 };
+	for (head_count = 0; head_count < wanted;) {
+		u32 order = order_for(wanted - head_count);
+		mpn_t first;
+
+		if (mm_overhead_alloc(order, &first))
+			return head_count ? OK : E_NO_MEMORY;
+		for (u32 i = 0; i < 1U << order; i++)
+			platform_zero_frame((mpn_t){ first.n + i });
+		chunks[head_count / CHUNK_HEADS] = first.n;
+		head_count += min_u64((u64)HEADS_PER_PAGE << order, wanted - head_count);
+	}
+	return OK;
+}
+
+void share_group_begin(u32 group, enum share_mode mode)
+{
+	CHECK(group > 0 && group < SHARE_GROUPS);
+	for (u32 i = 0; i < SHARE_SECRET_BYTES; i += 8) {
+		u64 random = platform_random();
+
+		for (u32 byte = 0; byte < 8; byte++)
+			groups[group].secret[i + byte] = (u8)(random >> 8 * byte);
+	}
+	groups[group].mode = mode;
+}
+
+enum share_mode share_group_mode(u32 group)
+{
+	return groups[group].mode;
+}
+
+void share_set_group(u32 id, u32 group)
+{
+	CHECK(id < VM_IDS && group < SHARE_GROUPS);
+	__atomic_store_n(&group_of_vm[id], (u16)group, __ATOMIC_RELAXED);
+}
+
+u32 share_hash(u32 group, const void *bytes, bool simd)
+{
+	return share_key(groups[group].secret, bytes, simd);
+}
+
+/* ---- buckets ---- */
+
+static u64 bucket_of(u32 hash)
+{
+	return (u64)hash * head_count >> 32;
+}
+
+static u32 *head_of(u64 bucket)
+{
+	return (u32 *)platform_frame((mpn_t){ chunks[bucket / CHUNK_HEADS] }) + bucket % CHUNK_HEADS;
+}
+
+static struct lock *lock_bucket(u32 hash)
+{
+	struct lock *lock = &locks[bucket_of(hash) % LOCKS];
+
+	lock_acquire(lock);
+	return lock;
+}
+
+static u32 group_of(u32 mpn)
+{
+	const struct frame *frame = frame_of(mpn);
+
+	if (frame->state == FRAME_SHARED)
+		return frame->owner;
+	return __atomic_load_n(&group_of_vm[frame->owner], __ATOMIC_RELAXED);
+}
+
+static void count(u64 *counter, u64 by)
+{
+	__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+static void link(u32 mpn, u32 hash)
+{
+	u32 *head = head_of(bucket_of(hash));
+
+	frame_of(mpn)->hash = hash;
+	frame_of(mpn)->next = *head;
+	*head = mpn;
+}
+
+static void unlink(u32 mpn)
+{
+	u32 *at = head_of(bucket_of(frame_of(mpn)->hash));
+
+	for (u32 i = 0; *at != mpn; i++) {
+		CHECK(*at && i < SHARE_CHAIN);
+		at = &frame_of(*at)->next;
+	}
+	*at = frame_of(mpn)->next;
+}
+
+/* ---- hints ---- */
+
+static void enter(u32 mpn, u32 hash)
+{
+	link(mpn, hash);
+	frame_set_state(mpn, FRAME_HINT);
+	count(&totals.hints, 1);
+}
+
+struct share_match share_look(u32 mpn, u32 group, u32 hash)
+{
+	struct share_match match = { 0 };
+	u32 length = 0;
+
+	CHECK(frame_is_private(mpn));
+	if (!head_count)
+		return match;
+	if (frame_of(mpn)->hash != hash)
+		share_forget(mpn);
+	struct lock *lock = lock_bucket(hash);
+
+	for (u32 at = *head_of(bucket_of(hash)); at && !match.shared; at = frame_of(at)->next, length++) {
+		const struct frame *frame = frame_of(at);
+
+		if (frame->hash == hash && at != mpn && group_of(at) == group)
+			match = (struct share_match){ at, frame->state == FRAME_SHARED, frame->owner, frame->ppn };
+	}
+	if (!match.mpn && frame_state(mpn) != FRAME_HINT && length < SHARE_CHAIN)
+		enter(mpn, hash);
+	lock_release(lock);
+	return match;
+}
+
+void share_note(u32 mpn, u32 hash)
+{
+	u32 length = 0;
+
+	CHECK(frame_is_private(mpn));
+	share_forget(mpn);
+	struct lock *lock = lock_bucket(hash);
+
+	for (u32 at = *head_of(bucket_of(hash)); at; at = frame_of(at)->next)
+		length++;
+	if (length < SHARE_CHAIN)
+		enter(mpn, hash);
+	lock_release(lock);
+}
+
+void share_forget(u32 mpn)
+{
+	if (frame_state(mpn) != FRAME_HINT)
+		return;
+	struct lock *lock = lock_bucket(frame_of(mpn)->hash);
+
+	unlink(mpn);
+	frame_set_state(mpn, FRAME_PRIVATE);
+	count(&totals.hints, (u64)-1);
+	lock_release(lock);
+}
+
+/* ---- shared frames ---- */
+
+bool share_promote(u32 mpn, u32 group, u32 hash)
+{
+	struct frame *frame = frame_of(mpn);
+
+	share_note(mpn, hash);
+	if (frame_state(mpn) != FRAME_HINT)
+		return false;
+	struct lock *lock = lock_bucket(hash);
+
+	frame->owner = (u16)group;
+	frame->references = 1;
+	frame_set_state(mpn, FRAME_SHARED);
+	lock_release(lock);
+	count(&totals.hints, (u64)-1);
+	count(&totals.frames, 1);
+	count(&totals.references, 1);
+	frame_move(CLASS_PRIVATE, CLASS_SHARED, 1);
+	return true;
+}
+
+u32 share_take(u32 group, u32 hash, u32 skip)
+{
+	struct lock *lock = lock_bucket(hash);
+	u32 mpn = *head_of(bucket_of(hash));
+
+	for (; mpn; mpn = frame_of(mpn)->next) {
+		struct frame *frame = frame_of(mpn);
+
+		if (frame->state != FRAME_SHARED || frame->hash != hash || frame->owner != group)
+			continue;
+		if (skip-- > 0)
+			continue;
+		CHECK(frame->references < UINT32_MAX); /* each is an entry, and frames have 32-bit numbers */
+		frame->references++;
+		count(&totals.references, 1);
+		break;
+	}
+	lock_release(lock);
+	return mpn;
+}
+
+void share_release(u32 mpn)
+{
+	struct frame *frame = frame_of(mpn);
+	struct lock *lock = lock_bucket(frame->hash);
+
+	CHECK(frame->state == FRAME_SHARED && frame->references > 0);
+	bool last = --frame->references == 0;
+
+	if (last)
+		unlink(mpn);
+	lock_release(lock);
+	count(&totals.references, (u64)-1);
+	if (!last)
+		return;
+	count(&totals.frames, (u64)-1);
+	cache_give(mpn);
+	frame_move(CLASS_SHARED, CLASS_FREE, 1);
+}
+
+bool share_take_back(u32 mpn, u32 owner, u32 ppn)
+{
+	struct frame *frame = frame_of(mpn);
+	struct lock *lock = lock_bucket(frame->hash);
+
+	CHECK(frame->state == FRAME_SHARED && frame->references > 0);
+	bool only = frame->references == 1;
+
+	if (only) {
+		unlink(mpn);
+		frame_assign(mpn, FRAME_PRIVATE, owner, ppn);
+	}
+	lock_release(lock);
+	if (!only)
+		return false;
+	count(&totals.references, (u64)-1);
+	count(&totals.frames, (u64)-1);
+	frame_move(CLASS_SHARED, CLASS_PRIVATE, 1);
+	return true;
+}
+
+/* ---- for readers ---- */
+
+void share_totals(struct share_totals *out)
+{
+	*out = (struct share_totals){
+		.frames = __atomic_load_n(&totals.frames, __ATOMIC_RELAXED),
+		.references = __atomic_load_n(&totals.references, __ATOMIC_RELAXED),
+		.hints = __atomic_load_n(&totals.hints, __ATOMIC_RELAXED),
+		.heads = head_count,
+	};
+}
+
+const char *share_fault(u32 mpn)
+{
+	const struct frame *frame = frame_of(mpn);
+	u32 hash = frame->hash;
+
+	if (!head_count)
+		return "in a sharing table that does not exist";
+	struct lock *lock = lock_bucket(hash);
+	u32 length = 0;
+	bool found = false;
+
+	for (u32 at = *head_of(bucket_of(hash)); at && length <= SHARE_CHAIN; at = frame_of(at)->next, length++)
+		found |= at == mpn;
+	bool moved = (frame->state != FRAME_HINT && frame->state != FRAME_SHARED) || frame->hash != hash;
+	bool unnamed = frame->state == FRAME_SHARED && !frame->references;
+
+	lock_release(lock);
+	if (moved)
+		return NULL;
+	if (length > SHARE_CHAIN)
+		return "in a chain that is too long";
+	if (unnamed)
+		return "shared by nobody";
+	return found ? NULL : "not in its bucket";
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Content-based sharing: what is equal is merged and nothing else, whoever writes gets a copy, and every reference is accounted for. */
+#include "mm/frame.h"
+#include "mm/pmap.h"
+#include "mm/share.h"
+#include "tests/unit/support/platform_fake.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { A, B, C, GROUP = 7, OTHER_GROUP = 8, PAGES = 200 };
+
+static int begin(void **state)
+{
+	(void)state;
+	fake_reset(1, true);
+	fake_small_machine();
+	assert_int_equal(share_init(), OK);
+	share_group_begin(GROUP, SHARE_FAST);
+	share_group_begin(OTHER_GROUP, SHARE_FAST);
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct mm_totals totals;
+
+	(void)state;
+	for (u32 slot = A; slot <= C; slot++) {
+		if (vm_slots[slot + 1].vm)
+			fake_vm_end(slot);
+	}
+	fake_settle_everything();
+	fake_check();
+	fake_audit_memory();
+	mm_totals(&totals);
+	assert_int_equal(totals.shared_frames, 1);
+	assert_int_equal(totals.private_, 0);
+	return 0;
+}
+
+static void start(u32 slot, u32 group)
+{
+	struct mm_vm_config config = {
+		.max_pages = PAGES, .low_pages = PAGES, .min_pages = PAGES, .shares = 10, .group = group, .id = slot + 1
+	};
+	char why[200];
+
+	assert_int_equal(mm_vm_init(fake_vm(slot), &config, why, sizeof(why)), OK);
+}
+
+/* As often as a guest tries again. */
+static err_t access(u32 slot, u32 ppn, u32 offset, u64 *value, enum mm_access access)
+{
+	bool stale;
+	err_t error;
+
+	for (u32 tries = 0; tries < 10; tries++) {
+		error = fake_touch(slot, 0, (gpa_t){ (u64)ppn * PAGE_SIZE + offset }, value, sizeof(*value), access, &stale);
+		if (error != E_SUSPEND)
+			break;
+		fake_settle_everything();
+	}
+	return error;
+}
+
+static void put(u32 slot, u32 ppn, u32 offset, u64 value)
+{
+	assert_int_equal(access(slot, ppn, offset, &value, MM_WRITE), OK);
+}
+
+static u64 get(u32 slot, u32 ppn, u32 offset)
+{
+	u64 value = 0;
+
+	assert_int_equal(access(slot, ppn, offset, &value, MM_READ), OK);
+	return value;
+}
+
+/* A page full of what `content` stands for. */
+static void fill(u32 slot, u32 ppn, u64 content)
+{
+	for (u32 offset = 0; offset < PAGE_SIZE; offset += 512)
+		put(slot, ppn, offset, content * 1000 + offset);
+}
+
+static void expect(u32 slot, u32 ppn, u64 content)
+{
+	for (u32 offset = 0; offset < PAGE_SIZE; offset += 512)
+		assert_int_equal(get(slot, ppn, offset), content * 1000 + offset);
+}
+
+/* Steps until nothing is left to do, CPUs passing now and then; the audit after each. */
+static void scan_all(void)
+{
+	for (u32 slot = A; slot <= C; slot++) {
+		if (vm_slots[slot + 1].vm)
+			mm_share_begin_pass(fake_vm(slot));
+	}
+	for (u32 steps = 0; steps < 10000; steps++) {
+		if (!mm_share_step(1 + fake_random(4))) {
+			u32 waiting = 0;
+
+			fake_settle_everything();
+			for (u32 slot = A; slot <= C; slot++)
+				waiting += vm_slots[slot + 1].vm && (fake_vm(slot)->scan.active || fake_vm(slot)->scan.count);
+			if (!waiting)
+				return;
+		}
+		fake_audit_memory();
+		fake_check();
+	}
+	fail();
+}
+
+static u32 state_of(u32 slot, u32 ppn)
+{
+	struct page page;
+
+	lock_acquire(fake_vm(slot)->lock);
+	assert_true(pmap_look(fake_vm(slot), (ppn_t){ ppn }, &page));
+	lock_release(fake_vm(slot)->lock);
+	return entry_state(page_entry(&page));
+}
+
+static u32 frame_behind(u32 slot, u32 ppn)
+{
+	struct page page;
+
+	lock_acquire(fake_vm(slot)->lock);
+	assert_true(pmap_look(fake_vm(slot), (ppn_t){ ppn }, &page));
+	lock_release(fake_vm(slot)->lock);
+	return entry_frame(page_entry(&page));
+}
+
+static u64 shared_frames(void)
+{
+	struct share_totals totals;
+
+	share_totals(&totals);
+	return totals.frames;
+}
+
+static void equal_pages_of_a_group_become_one_frame(void **state)
+{
+	struct mm_totals before, after;
+
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	for (u32 i = 0; i < 100; i++) {
+		fill(A, i, 1 + i);
+		fill(B, 99 - i, 1 + i);
+	}
+	fake_settle_everything();
+	mm_totals(&before);
+	scan_all();
+	scan_all();
+	mm_totals(&after);
+	assert_int_equal(shared_frames(), 100);
+	assert_int_equal(after.free, before.free + 100);
+	for (u32 i = 0; i < 100; i++) {
+		expect(A, i, 1 + i);
+		expect(B, 99 - i, 1 + i);
+		assert_int_equal(frame_behind(A, i), frame_behind(B, 99 - i));
+	}
+	struct mm_usage usage;
+	mm_vm_usage(fake_vm(A), &usage);
+	assert_int_equal(usage.shared, 100);
+	assert_int_equal(usage.resident, 100);
+}
+
+static void pages_of_other_groups_stay_apart(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, OTHER_GROUP);
+	start(C, 0);
+	for (u32 i = 0; i < 20; i++) {
+		fill(A, i, 1 + i);
+		fill(B, i, 1 + i);
+		fill(C, i, 1 + i);
+	}
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 0);
+}
+
+static void a_vm_alone_shares_with_itself(void **state)
+{
+	(void)state;
+	start(A, 0);
+	for (u32 i = 0; i < 40; i++)
+		fill(A, i, 1 + i % 4);
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 4);
+	for (u32 i = 0; i < 40; i++)
+		expect(A, i, 1 + i % 4);
+}
+
+static void who_writes_gets_a_copy_and_the_others_keep_theirs(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	start(C, GROUP);
+	for (u32 slot = A; slot <= C; slot++)
+		fill(slot, 5, 42);
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 1);
+	put(B, 5, 8, 7);
+	assert_int_equal(state_of(B, 5), PAGE_PRIVATE);
+	expect(A, 5, 42);
+	expect(C, 5, 42);
+	assert_int_equal(get(B, 5, 8), 7);
+	assert_int_equal(get(B, 5, 512), 42512);
+	put(A, 5, 8, 9);
+	u32 frame = frame_behind(C, 5);
+	put(C, 5, 8, 11);
+	assert_int_equal(frame_behind(C, 5), frame); /* the last one keeps the frame */
+	assert_int_equal(shared_frames(), 0);
+	assert_int_equal(get(A, 5, 8), 9);
+	assert_int_equal(get(C, 5, 512), 42512);
+}
+
+static void pages_of_zeros_become_empty(void **state)
+{
+	struct mm_totals before, after;
+
+	(void)state;
+	start(A, 0);
+	for (u32 i = 0; i < 30; i++)
+		put(A, i, 0, 1);
+	for (u32 i = 0; i < 30; i++)
+		put(A, i, 0, 0);
+	fake_settle_everything();
+	mm_totals(&before);
+	scan_all();
+	mm_totals(&after);
+	assert_int_equal(after.private_, before.private_ - 30);
+	for (u32 i = 0; i < 30; i++) {
+		assert_int_equal(state_of(A, i), PAGE_EMPTY);
+		assert_int_equal(get(A, i, 64), 0);
+	}
+	put(A, 3, 0, 5);
+	assert_int_equal(get(A, 3, 0), 5);
+}
+
+static void a_candidate_that_is_written_is_not_merged(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	for (u32 i = 0; i < 10; i++) {
+		fill(A, i, 1 + i);
+		fill(B, i, 1 + i);
+	}
+	mm_share_begin_pass(fake_vm(A));
+	mm_share_begin_pass(fake_vm(B));
+	for (u32 i = 0; i < 200; i++) {
+		while (mm_share_step(2))
+			;
+		put(A, i % 10, 16, i);
+		put(B, i % 10, 16, i + 1);
+	}
+	for (u32 i = 0; i < 10; i++) {
+		assert_int_equal(get(A, i, 16), 190 + i);
+		assert_int_equal(get(B, i, 16), 191 + i);
+	}
+}
+
+static void a_shared_page_that_is_given_up_drops_its_reference(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	fill(A, 5, 42);
+	fill(B, 5, 42);
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 1);
+	fake_cpu_set(1);
+	expect(A, 5, 42); /* CPU 1 stays in the guest, with its translation */
+	fake_cpu_set(0);
+	assert_int_equal(mm_give_up(fake_vm(A), 0, (ppn_t){ 5 }), E_SUSPEND);
+	fake_audit_memory();
+	fake_settle_everything();
+	assert_int_equal(mm_give_up(fake_vm(A), 0, (ppn_t){ 5 }), OK);
+	assert_int_equal(state_of(A, 5), PAGE_BALLOONED);
+	expect(B, 5, 42);
+	assert_int_equal(get(A, 5, 512), 0); /* the balloon pops */
+	/* Touched before the reference could go. */
+	fake_cpu_set(1);
+	expect(B, 5, 42);
+	fake_cpu_set(0);
+	assert_int_equal(mm_give_up(fake_vm(B), 0, (ppn_t){ 5 }), E_SUSPEND);
+	assert_int_equal(get(B, 5, 512), 0);
+	assert_int_equal(shared_frames(), 0);
+}
+
+static void an_unchanged_page_is_not_hashed_again(void **state)
+{
+	(void)state;
+	start(A, 0);
+	for (u32 i = 0; i < 50; i++)
+		fill(A, i, 1 + i);
+	scan_all();
+	u64 hashed = fake_vm(A)->scan.counts.hashed;
+
+	assert_true(hashed >= 50);
+	scan_all();
+	assert_int_equal(fake_vm(A)->scan.counts.hashed, hashed);
+	fill(A, 7, 100);
+	scan_all();
+	assert_int_equal(fake_vm(A)->scan.counts.hashed, hashed + 1);
+}
+
+static void a_page_that_always_changes_is_looked_at_less_and_less(void **state)
+{
+	(void)state;
+	start(A, 0);
+	for (u32 i = 0; i < 128; i++) {
+		fill(A, 3, 1 + i);
+		scan_all();
+	}
+	assert_true(fake_vm(A)->scan.counts.hashed < 20);
+	for (u32 i = 0; i < 70; i++)
+		scan_all();
+	u64 hashed = fake_vm(A)->scan.counts.hashed;
+
+	fill(A, 3, 1000);
+	for (u32 i = 0; i < 2; i++)
+		scan_all();
+	assert_int_equal(fake_vm(A)->scan.counts.hashed, hashed + 1); /* it has rested */
+}
+
+static void pinned_pages_are_passed_by(void **state)
+{
+	mpn_t mpn;
+
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	fill(A, 5, 42);
+	fill(B, 5, 42);
+	assert_int_equal(mm_pin(fake_vm(A), 0, (ppn_t){ 5 }, MM_READ, &mpn), OK);
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 0);
+	mm_unpin(fake_vm(A), (ppn_t){ 5 });
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 1);
+	/* A pin breaks sharing, to read as well. */
+	fake_cpu_set(1);
+	expect(A, 5, 42);
+	fake_cpu_set(0);
+	assert_int_equal(mm_pin(fake_vm(A), 0, (ppn_t){ 5 }, MM_READ, &mpn), E_SUSPEND);
+	fake_settle_everything();
+	assert_int_equal(mm_pin(fake_vm(A), 0, (ppn_t){ 5 }, MM_READ, &mpn), OK);
+	assert_int_not_equal(mpn.n, frame_behind(B, 5));
+	mm_unpin(fake_vm(A), (ppn_t){ 5 });
+}
+
+static void a_vm_that_ends_drops_its_references(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	for (u32 i = 0; i < 50; i++) {
+		fill(A, i, 1 + i);
+		fill(B, i, 1 + i);
+	}
+	scan_all();
+	scan_all();
+	assert_int_equal(shared_frames(), 50);
+	fake_vm_end(A);
+	assert_int_equal(shared_frames(), 50);
+	for (u32 i = 0; i < 50; i++)
+		expect(B, i, 1 + i);
+	fake_vm_end(B);
+	assert_int_equal(shared_frames(), 0);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(equal_pages_of_a_group_become_one_frame),
+		TEST(pages_of_other_groups_stay_apart),
+		TEST(a_vm_alone_shares_with_itself),
+		TEST(who_writes_gets_a_copy_and_the_others_keep_theirs),
+		TEST(pages_of_zeros_become_empty),
+		TEST(a_candidate_that_is_written_is_not_merged),
+		TEST(a_shared_page_that_is_given_up_drops_its_reference),
+		TEST(an_unchanged_page_is_not_hashed_again),
+		TEST(a_page_that_always_changes_is_looked_at_less_and_less),
+		TEST(pinned_pages_are_passed_by),
+		TEST(a_vm_that_ends_drops_its_references),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
