@@ -129,9 +129,9 @@ static void commit_join(struct scan_work *work, struct candidate *candidate, str
 		return;
 	/* It may have been written between its hash and its guard. */
 	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
-	struct share_match other = share_look(mpn, vm->group, hash);
+	struct share_match other = share_find_hint(mpn, vm->group, hash);
 
-	if (hash == candidate->hash && other.mpn && !other.shared) {
+	if (hash == candidate->hash && other.mpn) {
 		become_shared(work, page, hash, &other);
 		return;
 	}

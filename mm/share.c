@@ -170,6 +170,21 @@ struct share_match share_look(u32 mpn, u32 group, u32 hash)
 	return match;
 }
 
+struct share_match share_find_hint(u32 mpn, u32 group, u32 hash)
+{
+	struct share_match match = { 0 };
+	struct lock *lock = lock_bucket(hash);
+
+	for (u32 at = *head_of(bucket_of(hash)); at && !match.mpn; at = frame_of(at)->next) {
+		const struct frame *frame = frame_of(at);
+
+		if (frame->hash == hash && at != mpn && frame->state == FRAME_HINT && group_of(at) == group)
+			match = (struct share_match){ at, false, frame->owner, frame->ppn };
+	}
+	lock_release(lock);
+	return match;
+}
+
 void share_note(u32 mpn, u32 hash)
 {
 	u32 length = 0;

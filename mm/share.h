@@ -44,6 +44,8 @@ struct share_match {
 
 /* A VM's own frame has these contents now: whose else?  A shared frame before a hint.  If nobody's, the frame becomes a hint. */
 struct share_match share_look(u32 mpn, u32 group, u32 hash);
+/* A hint with this hash that is not `mpn` itself. */
+struct share_match share_find_hint(u32 mpn, u32 group, u32 hash);
 /* The frame becomes a hint whoever else has its contents. */
 void share_note(u32 mpn, u32 hash);
 /* The frame is no hint any more.  For anybody who takes it away from its page. */
