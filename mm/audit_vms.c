@@ -338,7 +338,7 @@ bool audit_machine(struct audit *audit)
 
 	sum_vms(&sums);
 	share_totals(&shared);
-	for (u32 kind = 0; class < FRAME_CLASSES; kind++)
+	for (u32 kind = 0; kind < FRAME_CLASSES; kind++)
 		all += frame_count((enum frame_class)kind);
 	const struct {
 		const char *what;

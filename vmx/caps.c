@@ -30,6 +30,8 @@ enum { VMX_LOCKED = 1, VMX_ENABLED = 4 };
 
 /* The state components that we know how to switch and to announce: x87, SSE, AVX, AVX-512 (3), PKRU. */
 #define XCR0_KNOWN 0x2e7ULL
+#define XCR0_VECTORS 6ULL /* what AVX2 needs of them */
+#define CPUID_7_AVX2 (1U << 5)
 
 static const struct {
 	u64 bits;
@@ -143,6 +145,7 @@ static void read_the_rest(void)
 		return;
 	struct cpuid leaf = cpuid(13, 0);
 	vmx_caps.xcr0 = ((u64)leaf.d << 32 | leaf.a) & XCR0_KNOWN;
+	vmx_caps.avx2 = (vmx_caps.xcr0 & XCR0_VECTORS) == XCR0_VECTORS && (cpuid(7, 0).b & CPUID_7_AVX2);
 	/* ECX is enough for all that the processor has, more than we turn on. */
 	vmx_caps.xsave_bytes = leaf.c;
 }

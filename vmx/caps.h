@@ -16,6 +16,7 @@ struct vmx_caps {
 	u32 timer_shift; /* the preemption timer counts TSC >> this */
 	bool spec_ctrl;  /* IA32_SPEC_CTRL and IA32_PRED_CMD */
 	u64 xcr0;        /* extended state that we switch; 0: no XSAVE, then FXSAVE */
+	bool avx2;       /* for simd_begin */
 	u32 xsave_bytes; /* of its area */
 };
 extern struct vmx_caps vmx_caps;

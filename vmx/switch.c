@@ -82,6 +82,11 @@ void switch_reload_extended(struct vcpu *v)
 	cpu->extended = v;
 }
 
+bool platform_has_simd(void)
+{
+	return vmx_caps.avx2;
+}
+
 /* Between the two, vector registers are the kernel's; with XCR0 as ours.  The guest's come back at its next entry. */
 void simd_begin(void)
 {
