@@ -95,7 +95,7 @@ $(B)/unit/%_threads_test: $(B)/tsan/tests/unit/%_threads_test.o $(B)/tsan/libhos
 
 $(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
 	@mkdir -p $(@D); echo "  LINK    $@"
-	@$(CC) $(HOST_SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lZydis -lpthread
+	@$(CC) $(HOST_SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lZydis -lpthread -lm
 
 include tests/fuzz/fuzz.mk
 

@@ -115,6 +115,22 @@ struct mm_history {
 };
 err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history);
 
+/* ---- active memory ---- */
+
+/* How many pages are sampled in a period of the VM's time: 1 to 1,024 (100), 30 s.  E_RANGE: nothing changed. */
+err_t mm_sample_set(u32 pages, u64 period_ns);
+/* One bounded step; `vm_ns` is how long the VM has run in all.  False: nothing to do until it has run on. */
+bool mm_sample_step(struct mm_vm *vm, u64 vm_ns);
+
+struct mm_active {          /* fractions of its memory, in 65,536ths */
+	u32 estimate;       /* the largest of three averages */
+	u32 raw, low, high; /* of the last period, and where the truth lies with 95 % probability */
+	u32 sampled;        /* pages in that period */
+	u32 swept;          /* by the accessed flags */
+	bool sweep_known;
+};
+void mm_active(struct mm_vm *vm, struct mm_active *active);
+
 /* ---- sharing ---- */
 
 struct mm_scan_counts {

@@ -139,6 +139,7 @@ static void change(struct mm_vm *vm, struct block *block, u32 index, u64 *slot, 
 	ASSERT(lock_is_mine(vm->lock));
 	count(vm, block, index, old, (u32)-1);
 	count(vm, block, index, entry, 1);
+	vm->sample.touched += (old & ~entry & ENTRY_SAMPLED) != 0;
 	*slot = entry;
 	vm->generation++;
 }
@@ -253,6 +254,16 @@ void pmap_unguard(struct mm_vm *vm, struct page *page)
 
 	CHECK(entry_state(entry) == PAGE_PRIVATE);
 	set(vm, page, entry_with_ceiling(entry, entry & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL));
+}
+
+void pmap_unsample(struct mm_vm *vm, struct page *page)
+{
+	static const enum mm_ceiling ceilings[PAGE_STATES] = { [PAGE_PRIVATE] = CEILING_ALL, [PAGE_SHARED] = CEILING_READ };
+	u64 entry = page_entry(page) & ~ENTRY_SAMPLED;
+	enum mm_ceiling ceiling = ceilings[entry_state(entry)];
+
+	/* A candidate stays one: whoever guarded it wants no more than this. */
+	set(vm, page, entry_with_ceiling(entry, entry & ENTRY_GUARDED ? CEILING_NONE : ceiling));
 }
 
 void pmap_raise(struct mm_vm *vm, struct page *page, enum mm_access access)

@@ -76,6 +76,8 @@ void pmap_end_copy(struct mm_vm *vm, struct page *page);
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
 /* No candidate any more; a sample stays one. */
 void pmap_unguard(struct mm_vm *vm, struct page *page);
+/* No sample any more, though nobody has accessed it. */
+void pmap_unsample(struct mm_vm *vm, struct page *page);
 /* First the marks that this access cancels go, then the ceiling rises to what the state and the marks that are left allow. */
 void pmap_raise(struct mm_vm *vm, struct page *page, enum mm_access access);
 void pmap_pin(struct mm_vm *vm, struct page *page);

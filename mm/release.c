@@ -16,6 +16,7 @@ static bool drop_tables(struct mm_vm *vm)
 {
 	bool more;
 
+	sample_release(vm);
 	work_forget(vm);
 	debt_publish(vm, platform_drop(vm, &more));
 	return !more;

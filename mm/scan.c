@@ -7,14 +7,9 @@
 #include "mm/share.h"
 #include "mm/watch.h"
 
-enum { GROUPS_PER_BLOCK = LARGE_PAGES / SCAN_GROUP_PAGES, MAX_PATIENCE = 3 };
+enum { MAX_PATIENCE = 3 };
 
 /* ---- a pass ---- */
-
-static u64 group_count(const struct mm_vm *vm)
-{
-	return (u64)pmap_block_count(vm) * GROUPS_PER_BLOCK;
-}
 
 static u64 gcd(u64 a, u64 b)
 {
@@ -31,14 +26,14 @@ static u64 gcd(u64 a, u64 b)
 static void begin_pass(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
-	u64 groups = group_count(vm);
+	u64 groups = watch_group_count(vm);
 
 	scan->start = platform_random() % groups;
 	do
 		scan->stride = 1 + platform_random() % groups;
 	while (gcd(scan->stride, groups) != 1);
 	scan->done = 0;
-	scan->index = SCAN_GROUP_PAGES;
+	scan->index = HARVEST_PAGES;
 	scan->pass++;
 	scan->active = true;
 }
@@ -57,51 +52,26 @@ static u64 group_at(const struct mm_vm *vm)
 {
 	const struct scan *scan = &vm->scan;
 
-	return (scan->start + (scan->done - 1) * scan->stride) % group_count(vm);
+	return (scan->start + (scan->done - 1) * scan->stride) % watch_group_count(vm);
 }
 
 /* ---- history of a group ---- */
-
-static void note_changes(struct mm_vm *vm, struct block *block, u32 first, const struct mm_harvest *seen)
-{
-	u64 *entries = pmap_entries(block) + first;
-	u64 either = seen->known ? seen->touched | seen->changed : ~0ULL;
-
-	if (block->large && either) {
-		pmap_note_block(block, !seen->known || seen->changed ? ENTRY_HISTORY : ENTRY_TOUCHED);
-		return;
-	}
-	for (; either; either &= either - 1) {
-		u32 i = (u32)__builtin_ctzll(either);
-
-		entries[i] |= !seen->known || (seen->changed & BIT(i)) ? ENTRY_HISTORY : ENTRY_TOUCHED;
-	}
-	(void)vm;
-}
 
 /* Into the next group; false: the pass is over. */
 static bool next_group(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
-	struct mm_harvest seen;
-
-	if (scan->done == group_count(vm)) {
+	if (scan->done == watch_group_count(vm)) {
 		scan->active = false;
 		return false;
 	}
 	scan->done++;
-	u64 group = group_at(vm);
-	struct block *block = pmap_block(vm, (u32)(group / GROUPS_PER_BLOCK));
-	u32 first = (u32)(group % GROUPS_PER_BLOCK) * SCAN_GROUP_PAGES;
+	bool known;
+	u32 pages;
 
-	if (!block || !block->entries || !block->tally[TALLY_PRIVATE])
+	if (!watch_harvest_group(vm, group_at(vm), &pages, &known))
 		return true;
-	ppn_t ppn = { pmap_block_ppn(vm, (u32)(group / GROUPS_PER_BLOCK)).n + first };
-	struct mm_debt debt = platform_harvest(vm, ppn, SCAN_GROUP_PAGES, &seen);
-
-	debt_publish(vm, debt);
-	scan->group_epoch = debt.epoch;
-	note_changes(vm, block, first, &seen);
+	scan->group_epoch = vm->last_epoch;
 	scan->index = 0;
 	return true;
 }
@@ -168,15 +138,15 @@ static void scan_group(struct scan_work *work)
 	struct scan *scan = &work->vm->scan;
 	u64 group = group_at(work->vm);
 	ppn_t first = { pmap_block_ppn(work->vm, (u32)(group / GROUPS_PER_BLOCK)).n +
-			(u32)(group % GROUPS_PER_BLOCK) * SCAN_GROUP_PAGES };
+			(u32)(group % GROUPS_PER_BLOCK) * HARVEST_PAGES };
 	struct page page;
 
-	while (scan->index < SCAN_GROUP_PAGES && work->pages && work->looks && scan->count < SCAN_BATCH) {
+	while (scan->index < HARVEST_PAGES && work->pages && work->looks && scan->count < SCAN_BATCH) {
 		ppn_t ppn = { first.n + scan->index++ };
 
 		work->looks--;
 		if (!pmap_is_memory(work->vm, ppn) || !pmap_look(work->vm, ppn, &page))
-			scan->index = SCAN_GROUP_PAGES;
+			scan->index = HARVEST_PAGES;
 		else if (is_due(work->vm, &page))
 			look_at(work, &page);
 	}
@@ -187,7 +157,7 @@ static bool is_group_settled(struct mm_vm *vm)
 {
 	const struct scan *scan = &vm->scan;
 
-	return scan->index == SCAN_GROUP_PAGES || platform_settled(vm, (struct mm_debt){ scan->group_epoch });
+	return scan->index == HARVEST_PAGES || platform_settled(vm, (struct mm_debt){ scan->group_epoch });
 }
 
 static void scan_pages(struct scan_work *work)
@@ -196,7 +166,7 @@ static void scan_pages(struct scan_work *work)
 	struct scan *scan = &vm->scan;
 
 	while (scan->active && work->pages && work->looks && scan->count < SCAN_BATCH) {
-		if (scan->index < SCAN_GROUP_PAGES) {
+		if (scan->index < HARVEST_PAGES) {
 			if (!is_group_settled(vm))
 				return;
 			scan_group(work);
@@ -262,7 +232,7 @@ static void propose(const struct scan_work *work)
 
 bool mm_share_step(u32 pages)
 {
-	struct scan_work work = { .vm = lock_next(), .pages = pages, .looks = pages * SCAN_GROUP_PAGES };
+	struct scan_work work = { .vm = lock_next(), .pages = pages, .looks = pages * HARVEST_PAGES };
 
 	if (!work.vm)
 		return false;

@@ -8,7 +8,7 @@
 #pragma once
 #include "mm/platform.h"
 
-enum { SCAN_BATCH = 32, SCAN_GROUP_PAGES = HARVEST_PAGES };
+enum { SCAN_BATCH = 32 };
 
 enum candidate_kind {
 	CANDIDATE_JOIN, /* its contents are known: it joins a shared frame, or becomes one for a hint's page to join */
@@ -25,7 +25,7 @@ struct scan {
 	u64 start, stride, done; /* groups of pages: where the pass began, its order, how many it has seen */
 	u64 group_epoch;         /* until it is settled, a page of the group may be written unseen */
 	u32 pass;
-	u32 index;   /* next page of the group; SCAN_GROUP_PAGES: the group is done */
+	u32 index;   /* next page of the group; HARVEST_PAGES: the group is done */
 	bool active; /* a pass is under way */
 	bool closed; /* the batch waits for batch_epoch, or is being committed */
 	u64 batch_epoch;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What mm knows of one VM, and the table that finds it.  Private to mm/. */
 #pragma once
+#include "mm/sample.h"
 #include "mm/scan.h"
 
 /*
@@ -66,6 +67,7 @@ struct mm_vm {
 	u32 release_cursor;
 	u64 references; /* to shared frames */
 	struct scan scan;
+	struct sample sample;
 	u64 copies;                      /* of shared pages, for a write */
 	u64 generation;                  /* entries changed: the audit restarts what it was summing */
 	u32 directories[VM_DIRECTORIES]; /* MPN of a page of struct block, 0: never touched */

@@ -4,14 +4,6 @@
 #include "mm/debt.h"
 #include "mm/resolve.h"
 
-static const struct {
-	u64 mark;
-	enum mm_ceiling ceiling;
-} watches[] = {
-	[MM_WATCH_SAMPLED] = { ENTRY_SAMPLED, CEILING_NONE },
-	[MM_WATCH_GUARDED] = { ENTRY_GUARDED, CEILING_READ },
-};
-
 /* Move what the hardware noted, for the page or for all of its 2 MiB leaf, into the pmap. */
 static void harvest(struct mm_vm *vm, struct page *page)
 {
@@ -115,26 +107,78 @@ err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 	return OK;
 }
 
-static err_t watch_page(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)
+err_t watch_sample(struct mm_vm *vm, struct page *page)
 {
-	struct page page;
-	err_t error = find_idle(vm, ppn, &page);
+	err_t error = watch_begin(vm, page);
 
 	if (error)
 		return error;
-	u64 old = page_entry(&page);
+	u64 old = page_entry(page);
 
-	if (watch == MM_WATCH_GUARDED && entry_state(old) != PAGE_PRIVATE)
-		return E_STATE;
-	pmap_watch(vm, &page, watches[watch].mark, watches[watch].ceiling);
-	if (entry_state(old) != PAGE_BALLOONED && entry_frame(old))
-		narrow(vm, &page, watches[watch].ceiling);
+	pmap_watch(vm, page, ENTRY_SAMPLED, CEILING_NONE);
+	if (entry_state(old) <= PAGE_SHARED && entry_frame(old))
+		narrow(vm, page, CEILING_NONE);
 	return OK;
+}
+
+static err_t guard_private(struct mm_vm *vm, struct page *page)
+{
+	return entry_state(page_entry(page)) == PAGE_PRIVATE ? watch_guard(vm, page, CEILING_READ) : E_STATE;
+}
+
+static err_t watch_page(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)
+{
+	struct page page;
+	err_t error = pmap_find(vm, ppn, &page);
+
+	if (error)
+		return error;
+	return watch == MM_WATCH_SAMPLED ? watch_sample(vm, &page) : guard_private(vm, &page);
+}
+
+u64 watch_group_count(const struct mm_vm *vm)
+{
+	return (vm->max_pages + HARVEST_PAGES - 1) / HARVEST_PAGES;
+}
+
+static void note_group(struct block *block, u32 first, u32 pages, const struct mm_harvest *seen)
+{
+	u64 *entries = pmap_entries(block) + first;
+	u64 all = pages < HARVEST_PAGES ? BIT(pages) - 1 : ~0ULL;
+	u64 changed = seen->known ? seen->changed & all : all;
+	u64 touched = seen->known ? (seen->touched | seen->changed) & all : all;
+
+	if (block->large && touched) {
+		pmap_note_block(block, changed ? ENTRY_HISTORY : ENTRY_TOUCHED);
+		return;
+	}
+	for (; touched; touched &= touched - 1) {
+		u32 i = (u32)__builtin_ctzll(touched);
+
+		entries[i] |= changed & BIT(i) ? ENTRY_HISTORY : ENTRY_TOUCHED;
+	}
+}
+
+u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, bool *known)
+{
+	struct block *block = pmap_block(vm, (u32)(number / GROUPS_PER_BLOCK));
+	u32 first = (u32)(number % GROUPS_PER_BLOCK) * HARVEST_PAGES;
+	struct mm_harvest seen;
+
+	*pages = (u32)min_u64(HARVEST_PAGES, vm->max_pages - number * HARVEST_PAGES);
+	if (!block || !block->entries)
+		return NULL;
+	ppn_t ppn = { pmap_block_ppn(vm, (u32)(number / GROUPS_PER_BLOCK)).n + first };
+
+	debt_publish(vm, platform_harvest(vm, ppn, *pages, &seen));
+	note_group(block, first, *pages, &seen);
+	*known = seen.known;
+	return pmap_entries(block) + first;
 }
 
 err_t mm_watch(struct mm_vm *vm, ppn_t ppn, enum mm_watch watch)
 {
-	CHECK((u32)watch < ARRAY_SIZE(watches));
+	CHECK(watch == MM_WATCH_SAMPLED || watch == MM_WATCH_GUARDED);
 	if (!pmap_is_memory(vm, ppn))
 		return E_NOT_FOUND;
 	lock_acquire(vm->lock);
