@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random work on a hostile machine, beside a model: guests on several CPUs with stale TLBs, devices with pointers and pins, a balloon, a
- * sampler, VMs that start and end, memory that runs short, fills that fail.  After every step: the audit finds nothing, no
+ * sampler, pages that are alike and are shared, VMs that start and end, memory that runs short, fills that fail.  After every step: the audit finds nothing, no
  * translation reaches a foreign frame, what was read is what was written.  MM_SEED=n repeats one run, MM_STEPS=n its length.
  */
 #include "mm/frame.h"
 #include "mm/pmap.h"
+#include "mm/share.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/platform_fake.h"
 #include <setjmp.h>
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { SLOTS = 3, MOST_PAGES = 1300, VCPUS = 4, BALLAST = 96, PINS = 8, BORDER = 1 << 20, MOST_COPY = 200 };
+enum { SLOTS = 3, MOST_PAGES = 1300, VCPUS = 4, BALLAST = 96, PINS = 8, BORDER = 1 << 20, MOST_COPY = 200, GROUP = 3 };
 
 /* ---- the model ---- */
 
@@ -23,6 +24,7 @@ struct model_page {
 	u8 bytes[PAGE_SIZE];
 	bool nonzero;          /* bytes may not be all zero */
 	bool given_up;         /* and not touched since: contents undefined until then */
+	bool dropping;         /* it was shared: giving it up is not complete */
 	bool changed, touched; /* history must say so (it may say more) */
 	bool sampled, guarded; /* watched and not accessed since */
 	u32 pins;
@@ -55,8 +57,9 @@ static struct pin pins[PINS];
 static mpn_t ballast[BALLAST];
 static u32 ballast_order[BALLAST], ballast_count, ballast_limit;
 static u64 outcomes[16]; /* by error */
-static u64 large_fills;
-static bool calm; /* for a while nobody takes pages away, and guests use memory in order */
+static u64 large_fills, merged, emptied, copies;
+static bool sharing; /* in this run */
+static bool calm;    /* for a while nobody takes pages away, and guests use memory in order */
 static u64 seed, step_number;
 
 static ppn_t ppn_at(const struct model_vm *vm, u32 page)
@@ -76,7 +79,7 @@ static void model_comes_back(struct model_page *page)
 		memset(page->bytes, 0, PAGE_SIZE);
 	if (page->given_up)
 		page->nonzero = false;
-	page->given_up = false;
+	page->given_up = page->dropping = false;
 }
 
 /* An access through today's translation or mm. */
@@ -101,6 +104,11 @@ static void random_bytes(u8 *to, u32 count)
 		to[i] = (u8)fake_random(256);
 }
 
+static bool is_dropping(u64 entry)
+{
+	return entry_state(entry) == PAGE_BUSY && entry_part(entry) == BUSY_DROP;
+}
+
 /*
  * An access that was refused may have got as far as the pmap: a frame without its translation, the first of two pages.  Contents
  * must be as before all the same; what is watched and given up is taken from the pmap.
@@ -117,7 +125,7 @@ static void model_resync(u32 slot, u32 number)
 	if (pmap_look(vm, ppn_at(&vms[slot], number), &place)) {
 		u64 entry = page_entry(&place);
 
-		if (entry_state(entry) != PAGE_BALLOONED)
+		if (entry_state(entry) != PAGE_BALLOONED && !is_dropping(entry))
 			model_comes_back(model);
 		model->sampled &= (entry & ENTRY_SAMPLED) != 0;
 		model->guarded &= (entry & ENTRY_GUARDED) != 0;
@@ -314,9 +322,12 @@ static void check_hold(const struct held *hold)
 	bool same = page->life == hold->life && !page->given_up;
 
 	if (hold->mpn.n != frame_zero) {
-		assert_true(frame->state == FRAME_PRIVATE || frame->state == FRAME_DEBT);
-		assert_int_equal(frame->owner, hold->slot + 1);
-		assert_int_equal(frame->ppn, ppn_at(&vms[hold->slot], hold->page).n);
+		assert_true(frame_is_private(hold->mpn.n) || frame->state == FRAME_DEBT ||
+			    (frame->state == FRAME_SHARED && !hold->write));
+		if (frame->state != FRAME_SHARED) {
+			assert_int_equal(frame->owner, hold->slot + 1);
+			assert_int_equal(frame->ppn, ppn_at(&vms[hold->slot], hold->page).n);
+		}
 	}
 	if (same)
 		assert_memory_equal(hold->pointer, page->bytes + hold->offset, 8);
@@ -383,9 +394,10 @@ static void op_give_up(u32 cpu)
 	struct model_page *page = &vms[slot].page[number];
 	err_t error = mm_give_up(fake_vm((u32)slot), 0, ppn_at(&vms[slot], number));
 
-	if (error == OK) {
-		assert_true(page->pins == 0 && !page->given_up);
+	if (error == OK || error == E_SUSPEND) {
+		assert_true(page->pins == 0 && (!page->given_up || page->dropping));
 		page->given_up = true;
+		page->dropping = error == E_SUSPEND;
 		page->guarded = false;
 		page->life++;
 	} else if (error == E_STATE) {
@@ -424,10 +436,10 @@ static void read_history(u32 slot, u32 number, bool forget)
 	if (error == E_NO_MEMORY)
 		return;
 	assert_int_equal(error, OK);
-	assert_true(seen.changed || !(page->changed || page->pins));
+	assert_true(seen.changed || sharing || !(page->changed || page->pins)); /* the scanner reads it, too */
 	assert_true(seen.touched || !page->touched);
 	assert_int_equal(seen.sampled, page->sampled);
-	assert_int_equal(seen.guarded, page->guarded);
+	assert_true(seen.guarded || !page->guarded); /* the scanner guards as well */
 	if (forget)
 		page->changed = page->touched = false;
 }
@@ -452,6 +464,52 @@ static void op_drop(u32 cpu)
 	for (u32 number = 0; number < vms[slot].pages; number++)
 		read_history((u32)slot, number, true);
 	fake_drop_all((u32)slot);
+}
+
+/* ---- sharing ---- */
+
+/* A page full of one of a few contents, zeros among them. */
+static void write_alike(u32 slot, u32 number)
+{
+	u8 bytes[PAGE_SIZE];
+	bool stale = false;
+	struct model_page *page = &vms[slot].page[number];
+
+	memset(bytes, (int)fake_random(5), sizeof(bytes));
+	err_t error = fake_touch(slot, 0, address_at(&vms[slot], number, 0), bytes, sizeof(bytes), MM_WRITE, &stale);
+
+	count_outcome(slot, 0, error);
+	if (error)
+		model_resync(slot, number);
+	if (error || (stale && page->given_up))
+		return;
+	if (!stale)
+		model_access(page, true);
+	model_write(page, 0, bytes, sizeof(bytes));
+}
+
+static void op_alike(u32 cpu)
+{
+	holds[cpu].held = false;
+	for (u32 i = 0; sharing && i < 8; i++) {
+		s32 slot = some_vm();
+
+		if (slot >= 0)
+			write_alike((u32)slot, some_page((u32)slot));
+	}
+}
+
+static void op_scan(u32 cpu)
+{
+	s32 slot = some_vm();
+
+	(void)cpu;
+	if (!sharing)
+		return;
+	if (slot >= 0 && fake_random(8) == 0)
+		mm_share_begin_pass(fake_vm((u32)slot));
+	for (u32 i = 0; i < 16; i++)
+		(void)mm_share_step(1 + fake_random(8));
 }
 
 /* ---- the machine ---- */
@@ -551,6 +609,16 @@ static void op_life(u32 cpu)
 
 /* ---- checks ---- */
 
+/* The frame that holds the page's contents, or 0: zeros. */
+static u32 contents_of(u64 entry)
+{
+	bool copying = entry_state(entry) == PAGE_BUSY && entry_part(entry) == BUSY_COPY;
+
+	if (copying)
+		return frame_of(entry_frame(entry))->next;
+	return entry_state(entry) == PAGE_PRIVATE || entry_state(entry) == PAGE_SHARED ? entry_frame(entry) : 0;
+}
+
 /* Without disturbing: what the pmap and the frames say against the model. */
 static void compare_page(u32 slot, u32 number)
 {
@@ -567,8 +635,8 @@ static void compare_page(u32 slot, u32 number)
 	assert_int_equal(entry_pins(entry), page->pins);
 	if (entry_state(entry) == PAGE_BALLOONED)
 		assert_true(page->given_up);
-	else if (entry_state(entry) == PAGE_PRIVATE && !page->given_up)
-		assert_memory_equal(platform_frame((mpn_t){ entry_frame(entry) }), page->bytes, PAGE_SIZE);
+	else if (contents_of(entry) && !page->given_up)
+		assert_memory_equal(platform_frame((mpn_t){ contents_of(entry) }), page->bytes, PAGE_SIZE);
 	else if (!page->given_up)
 		assert_memory_equal(page->bytes, zeros, PAGE_SIZE);
 }
@@ -630,9 +698,9 @@ static const struct {
 	void (*run)(u32 cpu);
 	u32 weight;
 } operations[] = {
-	{ op_guest, 60 }, { op_sweep, 8 }, { op_leave, 6 },   { op_copy, 8 },    { op_hold, 5 },
-	{ op_pin, 3 },    { op_dma, 2 },   { op_give_up, 4 }, { op_watch, 4 },   { op_history, 3 },
-	{ op_drop, 1 },   { op_work, 8 },  { op_ballast, 2 }, { op_weather, 1 }, { op_life, 6 },
+	{ op_guest, 60 }, { op_sweep, 8 },   { op_leave, 6 },   { op_copy, 8 },    { op_hold, 5 },   { op_pin, 3 },
+	{ op_dma, 2 },    { op_give_up, 4 }, { op_watch, 4 },   { op_history, 3 }, { op_alike, 10 }, { op_scan, 10 },
+	{ op_drop, 1 },   { op_work, 8 },    { op_ballast, 2 }, { op_weather, 1 }, { op_life, 6 },
 };
 
 static void one_operation(void)
@@ -664,6 +732,9 @@ static void end_all(void)
 			kill_vm(slot);
 		if (vms[slot].state != ABSENT)
 			fake_vm_end(slot);
+		copies += fake_vm(slot)->copies;
+		merged += fake_vm(slot)->scan.counts.merged;
+		emptied += fake_vm(slot)->scan.counts.zeros;
 		vms[slot].state = ABSENT;
 	}
 	mm_totals(&totals);
@@ -682,9 +753,14 @@ static void run(u64 with_seed, u32 steps, bool flags)
 	printf("seed %llu, %u steps\n", (unsigned long long)seed, steps);
 	fake_reset(seed, flags);
 	fake_large_executes(seed % 2);
+	sharing = seed / 2 % 2;
 	if (seed % 3 == 0)
 		fake_epoch((1ULL << 32) - 100); /* entries keep half of it */
 	fake_small_machine();
+	assert_int_equal(share_init(), OK);
+	share_group_begin(GROUP, SHARE_FAST);
+	for (u32 slot = 0; slot < SLOTS; slot++)
+		fake_vm_group(slot, slot < 2 ? GROUP : 0);
 	memset(holds, 0, sizeof(holds));
 	memset(pins, 0, sizeof(pins));
 	ballast_count = ballast_limit = 0;
@@ -713,12 +789,11 @@ static void random_work_keeps_every_invariant(void **state)
 		run(i, steps, i % 4 != 0);
 	for (u32 slot = 0; slot < SLOTS; slot++)
 		free(vms[slot].page);
-	printf("%llu done, %llu waited, %llu found no frame; %llu large fills\n", (unsigned long long)outcomes[OK],
-	       (unsigned long long)outcomes[E_SUSPEND], (unsigned long long)outcomes[E_NO_MEMORY],
-	       (unsigned long long)large_fills);
+	printf("%llu done, %llu waited, %llu found no frame; %llu large fills; %llu merged, %llu zeros, %llu copied\n",
+	       outcomes[OK], outcomes[E_SUSPEND], outcomes[E_NO_MEMORY], large_fills, merged, emptied, copies);
 	/* The run must have met what it is for. */
-	assert_true(first == last ||
-		    (outcomes[OK] > 1000 && outcomes[E_SUSPEND] > 10 && outcomes[E_NO_MEMORY] > 10 && large_fills > 5));
+	assert_true(first == last || (outcomes[OK] > 1000 && outcomes[E_SUSPEND] > 10 && outcomes[E_NO_MEMORY] > 10 &&
+				      large_fills > 5 && merged > 10 && emptied > 10 && copies > 10));
 }
 
 int main(void)

@@ -441,6 +441,13 @@ void fake_small_machine(void)
 	fake_machine(ranges, ARRAY_SIZE(ranges), (1 << 20) + 1027);
 }
 
+static u32 groups[FAKE_VMS];
+
+void fake_vm_group(u32 slot, u32 group)
+{
+	groups[slot] = group;
+}
+
 err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages)
 {
 	const struct mm_vm_config config = {
@@ -448,6 +455,7 @@ err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages)
 		.low_pages = low_pages,
 		.min_pages = max_pages,
 		.shares = 10,
+		.group = groups[slot],
 		.id = slot + 1,
 	};
 	char why[200];

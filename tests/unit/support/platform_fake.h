@@ -28,6 +28,7 @@ u32 fake_random(u32 below);
 /* VM slot 0 … FAKE_VMS - 1 has id slot + 1. */
 struct mm_vm *fake_vm(u32 slot);
 err_t fake_vm_start(u32 slot, u32 max_pages, u32 low_pages);
+void fake_vm_group(u32 slot, u32 group); /* of sharing, from its next start on; 0: alone */
 /* All CPUs leave their guests; release in steps, with an audit after each. */
 void fake_vm_end(u32 slot);
 
