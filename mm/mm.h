@@ -115,6 +115,29 @@ struct mm_history {
 };
 err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history);
 
+/* ---- the balloon ---- */
+
+void mm_balloon_hello(struct mm_vm *vm); /* a driver is there */
+void mm_balloon_bye(struct mm_vm *vm);   /* it is gone; pages that it gave up come back by touch */
+/* What the driver should hold; never more than max − min. */
+void mm_balloon_set_target(struct mm_vm *vm, u64 pages);
+u64 mm_balloon_target(struct mm_vm *vm);
+
+/*
+ * The guest gives `pages` pages from ppn on up (mm_give_up), or takes them back; a bounded number a call, *done says how many in all: call
+ * again while it is less.  An error is about page *done, those before it are done: as mm_give_up; E_RANGE: the VM would have less than its
+ * min; taking: E_STATE: not given up; E_SUSPEND: a little later.
+ */
+err_t mm_balloon_give(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done);
+err_t mm_balloon_take(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done);
+
+struct mm_balloon {
+	bool here, answers; /* it holds what it should, or has come nearer in the last 10 s */
+	u64 size, target;   /* pages given up and not touched since */
+	u64 popped;         /* pages touched though they were given up */
+};
+void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *balloon);
+
 /* ---- active memory ---- */
 
 /* How many pages are sampled in a period of the VM's time: 1 to 1,024 (100), 30 s.  E_RANGE: nothing changed. */

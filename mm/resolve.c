@@ -75,7 +75,10 @@ static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access ac
 	(void)access;
 	if (!debt_is_passed(vm, entry_frame(page_entry(page))))
 		return E_SUSPEND;
-	return give_frame(vm, page);
+	err_t error = give_frame(vm, page);
+
+	vm->balloon.popped += !error;
+	return error;
 }
 
 static err_t on_shared(struct mm_vm *vm, struct page *page, enum mm_access access)

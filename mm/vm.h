@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What mm knows of one VM, and the table that finds it.  Private to mm/. */
 #pragma once
+#include "mm/balloon.h"
 #include "mm/sample.h"
 #include "mm/scan.h"
 
@@ -66,6 +67,7 @@ struct mm_vm {
 	u32 release_phase;
 	u32 release_cursor;
 	u64 references; /* to shared frames */
+	struct balloon balloon;
 	struct scan scan;
 	struct sample sample;
 	u64 copies;                      /* of shared pages, for a write */

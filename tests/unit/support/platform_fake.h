@@ -61,6 +61,8 @@ err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, enum 
 /* Forget every translation of the VM at once, as losing the tables would. */
 void fake_drop_all(u32 slot);
 
+void fake_pass_time(u64 ns);
+
 /* ---- what mm asked for ---- */
 u32 fake_woken(u32 slot, u32 vcpu); /* and resets it */
 extern u32 fake_work_wanted;

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The balloon: what a driver may give and take, what a lying one is told, and who follows its target. */
+#include "mm/frame.h"
+#include "tests/unit/support/platform_fake.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { SLOT, PAGES = 600, MIN = 100 };
+
+static int begin(void **state)
+{
+	struct mm_vm_config config = { .max_pages = PAGES, .low_pages = PAGES, .min_pages = MIN, .shares = 10, .id = SLOT + 1 };
+	char why[200];
+
+	(void)state;
+	fake_reset(1, true);
+	fake_small_machine();
+	assert_int_equal(mm_vm_init(fake_vm(SLOT), &config, why, sizeof(why)), OK);
+	mm_balloon_hello(fake_vm(SLOT));
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	fake_vm_end(SLOT);
+	fake_settle_everything();
+	fake_check();
+	fake_audit_memory();
+	return 0;
+}
+
+static u8 touch(u32 page, enum mm_access access)
+{
+	u8 byte = 7;
+	bool stale;
+	err_t error;
+
+	while ((error = fake_touch(SLOT, 0, gpa_of((ppn_t){ page }), &byte, 1, access, &stale)) == E_SUSPEND)
+		fake_settle_everything();
+	assert_int_equal(error, OK);
+	return byte;
+}
+
+typedef err_t mover(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done);
+
+/* As a driver's hypercall does: again and again, until it is done or refused. */
+static err_t all(mover *move, u32 page, u32 pages, u32 *done)
+{
+	err_t error = OK;
+
+	*done = 0;
+	while (*done < pages && (error == OK || error == E_SUSPEND)) {
+		u32 before = *done;
+
+		error = move(fake_vm(SLOT), 0, (ppn_t){ page }, pages, done);
+		assert_true(*done - before <= 16);
+		if (error == E_SUSPEND)
+			fake_settle_everything();
+		fake_audit_memory();
+	}
+	return error;
+}
+
+static struct mm_balloon look(void)
+{
+	struct mm_balloon balloon;
+
+	mm_balloon_look(fake_vm(SLOT), &balloon);
+	return balloon;
+}
+
+static void what_is_given_is_free_for_others_and_comes_back_empty(void **state)
+{
+	struct mm_totals before, after;
+	u32 done;
+
+	(void)state;
+	for (u32 page = 0; page < PAGES; page++)
+		(void)touch(page, MM_WRITE);
+	fake_settle_everything();
+	mm_totals(&before);
+	assert_int_equal(all(mm_balloon_give, 0, 400, &done), OK);
+	fake_settle_everything();
+	mm_totals(&after);
+	assert_int_equal(after.free, before.free + 400);
+	assert_int_equal(look().size, 400);
+	assert_int_equal(all(mm_balloon_take, 0, 400, &done), OK);
+	assert_int_equal(look().size, 0);
+	for (u32 page = 0; page < 400; page++)
+		assert_int_equal(touch(page, MM_READ), 0);
+	assert_int_equal(look().popped, 0);
+}
+
+static void nobody_gives_more_than_max_less_min(void **state)
+{
+	u32 done;
+
+	(void)state;
+	mm_balloon_set_target(fake_vm(SLOT), PAGES);
+	assert_int_equal(look().target, PAGES - MIN);
+	assert_int_equal(all(mm_balloon_give, 0, PAGES, &done), E_RANGE);
+	assert_int_equal(done, PAGES - MIN);
+	assert_int_equal(look().size, PAGES - MIN);
+}
+
+static void lies_are_refused_and_change_nothing(void **state)
+{
+	u32 done;
+	mpn_t mpn;
+
+	(void)state;
+	assert_int_equal(all(mm_balloon_give, PAGES - 3, 8, &done), E_NOT_FOUND); /* beyond memory */
+	assert_int_equal(done, 3);
+	assert_int_equal(all(mm_balloon_give, PAGES - 3, 3, &done), E_STATE); /* given already */
+	assert_int_equal(all(mm_balloon_give, UINT32_MAX - 2, 8, &done), E_NOT_FOUND);
+	assert_int_equal(all(mm_balloon_take, 5, 1, &done), E_STATE); /* never given */
+	assert_int_equal(all(mm_balloon_take, UINT32_MAX, 2, &done), E_NOT_FOUND);
+	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 9 }, MM_WRITE, &mpn), OK);
+	assert_int_equal(all(mm_balloon_give, 8, 4, &done), E_STATE); /* pinned */
+	assert_int_equal(done, 1);
+	mm_unpin(fake_vm(SLOT), (ppn_t){ 9 });
+	assert_int_equal(look().size, 4);
+}
+
+static void a_page_that_is_touched_pops_and_is_counted(void **state)
+{
+	u32 done;
+
+	(void)state;
+	(void)touch(50, MM_WRITE);
+	assert_int_equal(all(mm_balloon_give, 50, 10, &done), OK);
+	fake_settle_everything();
+	assert_int_equal(touch(50, MM_READ), 0);
+	assert_int_equal(touch(51, MM_WRITE), 7);
+	assert_int_equal(look().popped, 2);
+	assert_int_equal(look().size, 8);
+}
+
+static void a_driver_that_does_not_follow_is_found_out(void **state)
+{
+	u32 done;
+
+	(void)state;
+	assert_true(look().answers);
+	mm_balloon_set_target(fake_vm(SLOT), 100);
+	assert_true(look().answers);
+	fake_pass_time(11000000000ULL);
+	assert_false(look().answers);
+	assert_int_equal(all(mm_balloon_give, 0, 10, &done), OK); /* it moves: once more it has time */
+	assert_true(look().answers);
+	fake_pass_time(11000000000ULL);
+	assert_false(look().answers);
+	assert_int_equal(all(mm_balloon_give, 10, 90, &done), OK);
+	fake_pass_time(60000000000ULL);
+	assert_true(look().answers);
+	mm_balloon_bye(fake_vm(SLOT));
+	assert_false(look().here);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_given_is_free_for_others_and_comes_back_empty),
+		TEST(nobody_gives_more_than_max_less_min),
+		TEST(lies_are_refused_and_change_nothing),
+		TEST(a_page_that_is_touched_pops_and_is_counted),
+		TEST(a_driver_that_does_not_follow_is_found_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
