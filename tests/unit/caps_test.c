@@ -55,11 +55,21 @@ static bool fake_has(u64 feature)
 
 static struct cpuid fake_cpuid(u32 leaf, u32 subleaf)
 {
+	static const struct {
+		u32 leaf;
+		struct cpuid answer;
+	} leaves[] = {
+		{ 7, { .b = 1 << 5 } }, /* AVX2 */
+		{ 13, { .a = 0x2e7, .b = 832, .c = 2696 } },
+		{ 0x80000008, { .a = 46 } },
+	};
+
 	assert_int_equal(subleaf, 0);
-	if (leaf == 0x80000008)
-		return (struct cpuid){ .a = 40 };
-	assert_int_equal(leaf, 13);
-	return (struct cpuid){ .a = 0x2e7, .b = 832, .c = 2696 };
+	for (u32 i = 0; i < ARRAY_SIZE(leaves); i++)
+		if (leaves[i].leaf == leaf)
+			return leaves[i].answer;
+	fail_msg("leaf 0x%x", leaf);
+	return (struct cpuid){ 0 };
 }
 
 static u64 *vmx_msr(u32 msr)
