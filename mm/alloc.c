@@ -99,6 +99,7 @@ static void choose_half(struct alloc_job *job)
 {
 	const struct alloc_node *pool = &job->nodes[job->pool];
 
+	CHECK(job->low < job->high);
 	if (job->sum <= pool->target) {
 		job->left = pool->target - job->sum;
 		job->low = middle(job);
@@ -147,6 +148,7 @@ static void visit_set(struct alloc_job *job)
 {
 	struct alloc_node *node = &job->nodes[job->cursor];
 
+	CHECK(node->parent == job->pool);
 	node->target = share(node, job->low);
 	if (job->left && share(node, job->high) > node->target) {
 		node->target++;

@@ -15,6 +15,7 @@ static u64 size_of(const struct mm_vm *vm)
 /* It has moved, or it has a new target: from now on it has ANSWER_NS again. */
 static void watch(struct mm_vm *vm)
 {
+	ASSERT(lock_is_mine(vm->lock));
 	vm->balloon.behind_since_ns = vm->balloon.here && size_of(vm) < vm->balloon.target ? platform_time_ns() : 0;
 }
 

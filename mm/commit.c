@@ -20,6 +20,7 @@ void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_ki
 {
 	struct scan *scan = &vm->scan;
 
+	ASSERT(lock_is_mine(vm->lock));
 	if (!scan->closed && enter(vm, page, hash, kind, scan->count))
 		scan->count++;
 	else
@@ -48,6 +49,7 @@ void commit_close(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
 
+	CHECK(scan->count <= SCAN_BATCH);
 	if (scan->closed || !scan->count)
 		return;
 	scan->closed = true;
@@ -78,6 +80,7 @@ static void share_with(struct mm_vm *vm, struct page *page, u32 shared)
 {
 	u32 old = entry_frame(page_entry(page));
 
+	CHECK(old != shared && frame_is_private(old));
 	debt_take_rights(vm, page->ppn);
 	pmap_share(vm, page, shared, CEILING_READ);
 	debt_free(vm, old, page->ppn.n, (struct mm_debt){ vm->last_epoch });
@@ -151,6 +154,7 @@ static void commit_zero(struct scan_work *work, struct candidate *candidate, str
 		return;
 	}
 	/* It is settled that nobody can reach the frame. */
+	CHECK(entry_ceiling(page_entry(page)) == CEILING_NONE);
 	pmap_take_away(vm, page, PAGE_EMPTY, 0);
 	debt_free(vm, own, page->ppn.n, (struct mm_debt){ 0 });
 	vm->scan.counts.zeros++;
@@ -166,6 +170,7 @@ void commit_some(struct scan_work *work)
 	struct scan *scan = &work->vm->scan;
 	struct page page;
 
+	CHECK(scan->closed && scan->kept <= scan->next);
 	if (!platform_settled(work->vm, (struct mm_debt){ scan->batch_epoch }))
 		return;
 	while (scan->next < scan->count && work->pages && !work->partner.mpn) {

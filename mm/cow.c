@@ -19,6 +19,8 @@ static bool take_back(struct mm_vm *vm, struct page *page)
 
 err_t cow_break(struct mm_vm *vm, struct page *page)
 {
+	ASSERT(lock_is_mine(vm->lock));
+	CHECK(entry_state(page_entry(page)) == PAGE_SHARED);
 	if (take_back(vm, page))
 		return OK;
 	u32 shared = entry_frame(page_entry(page));
@@ -42,7 +44,7 @@ err_t cow_finish(struct mm_vm *vm, struct page *page)
 	u32 mpn = entry_frame(page_entry(page));
 	u32 shared = frame_of(mpn)->next;
 
-	CHECK(frame_state(mpn) == FRAME_COPYING);
+	CHECK(frame_state(mpn) == FRAME_COPYING && frame_state(shared) == FRAME_SHARED);
 	if (!debt_is_passed(vm, frame_of(mpn)->epoch))
 		return E_SUSPEND;
 	platform_copy_frame((mpn_t){ mpn }, (mpn_t){ shared });

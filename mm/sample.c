@@ -92,6 +92,7 @@ static void end(struct mm_vm *vm)
 {
 	struct sample *sample = &vm->sample;
 
+	CHECK(sample->touched <= sample->chosen);
 	sample_add(&sample->averages, sample->touched, sample->chosen);
 	sample->last_touched = sample->touched;
 	sample->last_chosen = sample->chosen;
@@ -133,6 +134,7 @@ static bool step(struct mm_vm *vm, u64 vm_ns)
 {
 	struct sample *sample = &vm->sample;
 
+	CHECK(sample->chosen <= LIST_PAGES && sample->undone <= sample->chosen);
 	if (!sample->list)
 		return begin(vm, vm_ns);
 	if (sample->ending) {

@@ -52,6 +52,7 @@ static u64 group_at(const struct mm_vm *vm)
 {
 	const struct scan *scan = &vm->scan;
 
+	CHECK(scan->done > 0 && scan->done <= watch_group_count(vm));
 	return (scan->start + (scan->done - 1) * scan->stride) % watch_group_count(vm);
 }
 

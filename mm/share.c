@@ -57,7 +57,7 @@ err_t share_init(void)
 
 void share_group_begin(u32 group, enum share_mode mode)
 {
-	CHECK(group > 0 && group < SHARE_GROUPS);
+	CHECK(group > 0 && group < SHARE_GROUPS && SHARE_SECRET_BYTES % 8 == 0);
 	for (u32 i = 0; i < SHARE_SECRET_BYTES; i += 8) {
 		u64 random = platform_random();
 
@@ -92,6 +92,7 @@ static u64 bucket_of(u32 hash)
 
 static u32 *head_of(u64 bucket)
 {
+	ASSERT(bucket < head_count);
 	return (u32 *)platform_frame((mpn_t){ chunks[bucket / CHUNK_HEADS] }) + bucket % CHUNK_HEADS;
 }
 
@@ -119,6 +120,7 @@ static void count(u64 *counter, u64 by)
 
 static void link(u32 mpn, u32 hash)
 {
+	CHECK(frame_state(mpn) == FRAME_PRIVATE);
 	u32 *head = head_of(bucket_of(hash));
 
 	frame_of(mpn)->hash = hash;

@@ -165,6 +165,7 @@ u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, bool *known)
 	u32 first = (u32)(number % GROUPS_PER_BLOCK) * HARVEST_PAGES;
 	struct mm_harvest seen;
 
+	CHECK(number < watch_group_count(vm));
 	*pages = (u32)min_u64(HARVEST_PAGES, vm->max_pages - number * HARVEST_PAGES);
 	if (!block || !block->entries)
 		return NULL;
