@@ -71,8 +71,11 @@ static u32 take_table(u32 at, u32 previous)
 	if ((what & 8) && bytes > 8)
 		put(at + 40, 4, BASE + previous); /* a FADT's DSDT: the table before it */
 	finish_table(at, whole, signatures[what % 8]);
-	if (what & 16)
-		memory[at + take_byte() % whole] ^= take_byte();
+	if (what & 16) {
+		u8 mask = take_byte();
+
+		memory[at + take_byte() % whole] ^= mask;
+	}
 	return whole;
 }
 

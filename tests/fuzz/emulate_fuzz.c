@@ -47,8 +47,11 @@ static void take_paging(void)
 		vmcs_write(GUEST_CR3, take_address());
 	if (what & 8)
 		vmcs_write(GUEST_PDPTE0, take_address());
-	for (u32 i = what >> 4 & 3; i > 0; i--)
-		fake_entry(FAKE_TABLES + (take() & 0x3ff8), take());
+	for (u32 i = what >> 4 & 3; i > 0; i--) {
+		u64 slot = FAKE_TABLES + (take() & 0x3ff8);
+
+		fake_entry(slot, take());
+	}
 	if (what & 64)
 		fake_suspend_at = take_byte();
 	if (what & 128)
@@ -104,7 +107,9 @@ static void one_string(void)
 	u8 what = take_byte();
 
 	V->exit.qualification = sizes[what % 3] | 1 << 4 | (what & 0x28) | 0x1f00000;
-	vmcs_write(EXIT_INSTRUCTION, (u32)(take_byte() % 3) << 7 | (u32)(take_byte() % 6) << 15);
+	u32 size = take_byte() % 3, segment = take_byte() % 6;
+
+	vmcs_write(EXIT_INSTRUCTION, size << 7 | segment << 15);
 	check_answer(strio_run(V), true, NULL, NULL);
 }
 

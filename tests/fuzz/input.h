@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A fuzzer's input as a source of decisions: taken from its front, zeros once it is used up. */
+/*
+ * A fuzzer's input as a source of decisions: taken from its front, zeros once it is used up.  Take once in a full expression: in what order its
+ * operands are evaluated, the compilers of fuzzer and replay do not agree.
+ */
 #pragma once
 #include "kernel/lib/types.h"
 #include <stdlib.h>

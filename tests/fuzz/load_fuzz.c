@@ -188,10 +188,11 @@ static struct load_file take_file(void)
 
 static void take_machine(char *cmdline)
 {
-	u64 memory = (1ULL + take_byte()) << (take_byte() % 14) << PAGE_SHIFT << 4;
+	u64 memory = 1ULL + take_byte();
+
+	memory = max_u64(memory << take_byte() % 14 << 16, MIB);
 	u8 modules = take_byte();
 
-	memory = max_u64(memory, MIB);
 	memset(cmdline, 'c', CONFIG_CMDLINE_BYTES - 1);
 	cmdline[min_u64(take_byte() * 5ULL, CONFIG_CMDLINE_BYTES - 1)] = 0;
 	input = (struct load_input){
@@ -199,9 +200,9 @@ static void take_machine(char *cmdline)
 		.cmdline = cmdline,
 		.low_bytes = min_u64(memory, LOW_MOST),
 		.high_bytes = memory > LOW_MOST ? memory - LOW_MOST : 0,
-		.initrd = take_file(),
-		.acpi = take_file(),
 	};
+	input.initrd = take_file();
+	input.acpi = take_file();
 	for (u32 i = 0; i < modules % (CONFIG_MAX_MODULES + 1); i++) {
 		input.modules[i] = (struct load_file){ calloc(1, (size_t)modules * 50), (size_t)modules * 50 };
 		input.module_names[i] = "\\guests\\module";

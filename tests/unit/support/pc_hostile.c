@@ -8,6 +8,7 @@
 
 enum { MOST_CALLS = 40, SOURCES = 3 + PC_MAX_VCPUS, FASTEST_NS = 100000, DAY_SECONDS = 86400 };
 
+/* One draw in a full expression: in what order its operands are evaluated, compilers do not agree. */
 u32 (*pc_hostile_draw)(u32 bytes);
 static u64 tsc_khz;
 
@@ -23,7 +24,9 @@ static u32 any32(void)
 
 static u64 any64(void)
 {
-	u64 value = (u64)any32() << 32 ^ any32();
+	u64 value = any32();
+
+	value = value << 32 ^ any32();
 
 	return value >> below(64);
 }
@@ -47,7 +50,9 @@ static u16 any_port(void)
 
 	if (below(20) == 0)
 		return (u16)pc_hostile_draw(2);
-	return (u16)(ports[below(ARRAY_SIZE(ports))] + (below(10) == 0 ? below(4) : 0));
+	u16 port = ports[below(ARRAY_SIZE(ports))];
+
+	return (u16)(port + (below(10) == 0 ? below(4) : 0));
 }
 
 static u64 any_address(void)
@@ -84,33 +89,36 @@ static u64 any_msr_value(u32 msr)
 static void port(void)
 {
 	u16 number = any_port();
+	bool reads = below(3) == 0;
+	u32 vcpu = any_vcpu(), size = any_size();
 
-	if (below(3) == 0)
-		(void)pc_port_read(pc, any_vcpu(), number, any_size());
+	if (reads)
+		(void)pc_port_read(pc, vcpu, number, size);
 	else
-		pc_port_write(pc, any_vcpu(), number, any_size(), any32());
+		pc_port_write(pc, vcpu, number, size, any32());
 }
 
 static void memory(void)
 {
 	gpa_t address = { any_address() };
 
-	if (below(2))
-		(void)pc_mmio_read(pc, any_vcpu(), address, 1U << below(4));
+	bool reads = below(2);
+	u32 vcpu = any_vcpu(), size = 1U << below(4);
+
+	if (reads)
+		(void)pc_mmio_read(pc, vcpu, address, size);
 	else
-		pc_mmio_write(pc, any_vcpu(), address, 1U << below(4), any64());
+		pc_mmio_write(pc, vcpu, address, size, any64());
 }
 
 static void model_specific(void)
 {
 	u32 msr_number = any_msr();
-	u64 value;
-	err_t error = OK;
+	bool reads = below(3) == 0;
+	u32 vcpu = any_vcpu();
+	u64 value = reads ? 0 : any_msr_value(msr_number);
+	err_t error = reads ? pc_msr_read(pc, vcpu, msr_number, &value) : pc_msr_write(pc, vcpu, msr_number, value);
 
-	if (below(3) == 0)
-		error = pc_msr_read(pc, any_vcpu(), msr_number, &value);
-	else
-		error = pc_msr_write(pc, any_vcpu(), msr_number, any_msr_value(msr_number));
 	assert_true(error == OK || error == E_INVALID);
 }
 
@@ -120,7 +128,10 @@ static void sensible(void)
 	u32 vcpu = any_vcpu();
 
 	if (below(3) == 0) {
-		fake_ioapic_set(below(IOAPIC_PINS), 0x20 + below(0xd0) + (u64)below(2) * BIT(15) + BIT(56) * below(pc->vcpus));
+		u32 pin = below(IOAPIC_PINS), vector = 0x20 + below(0xd0);
+		u64 level = below(2), target = below(pc->vcpus);
+
+		fake_ioapic_set(pin, vector + level * BIT(15) + target * BIT(56));
 		return;
 	}
 	(void)pc_msr_write(pc, vcpu, 0x1b, 0xfee00000 | LAPIC_BASE_ENABLE);
