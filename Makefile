@@ -59,7 +59,7 @@ $(B)/aerostat.elf: $(KERNEL_O) linker.ld
 HOST_FLAGS := -Itests/unit/fake -I. $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST
 HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_SRCS := kernel/sched.c $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) $(wildcard mm/*.c devices/*.c kernel/shell/*.c) \
-	kernel/core/kept.c kernel/core/step.c kernel/core/trace.c kernel/core/timer.c kernel/core/random.c kernel/core/wire.c kernel/x86/acpi.c $(wildcard drivers/*.c) boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c vmx/exits/*.c)) \
+	kernel/core/kept.c kernel/core/step.c kernel/core/trace.c kernel/core/timer.c kernel/core/random.c kernel/core/wire.c kernel/x86/acpi.c kernel/x86/mcheck_class.c $(wildcard drivers/*.c) boot/memmap.c $(filter-out vmx/offsets.c,$(wildcard vmx/*.c vmx/exits/*.c)) \
 	$(wildcard kernel/load*.c)
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(HOST_SRCS)))
 # A test links the fakes whose headers it includes, itself or by one of them: two fakes may stand for the same thing.

@@ -189,6 +189,7 @@ err_t vm_vcpu_room(struct vm *vm, u32 index)
 {
 	struct vm_vcpu *v = &vm->vcpus[index];
 
+	CHECK(index < vm->config.vcpus && !v->storage);
 	memset(v, 0, sizeof(*v));
 	v->storage = frames_alloc((size_t)vcpu_pages() * PAGE_SIZE);
 	return v->storage ? OK : E_NO_MEMORY;
@@ -210,6 +211,7 @@ err_t vm_vcpu_create(struct vm *vm, u32 index)
 		.wall_s = vm->start_wall_s,
 		.context = v,
 	};
+	CHECK(v->storage && !v->vcpu);
 	err_t error = vcpu_init(v->storage, &config);
 
 	if (error)

@@ -178,6 +178,7 @@ static enum task_result copy(struct vm *vm)
 
 static enum task_result go(struct vm *vm)
 {
+	CHECK(vm->plan && vm->copy_segment == vm->plan->segment_count);
 	struct vcpu_start start = vm->plan->start;
 
 	frames_drop(&vm->plan, sizeof(*vm->plan));

@@ -118,6 +118,8 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 		check_tail(audit, mpn);
 	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT)
 		check_owned(audit, mpn, state);
+	else if (state == FRAME_RETIRED && frame_of(mpn)->owner)
+		audit_report(audit, "frame 0x%x: retired, but VM %u's", mpn, frame_of(mpn)->owner);
 	if (state == FRAME_HINT || (state == FRAME_SHARED && mpn != frame_zero))
 		check_node(audit, mpn);
 	pages = (u32)min_u64(pages, most);

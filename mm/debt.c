@@ -2,6 +2,7 @@
 #include "mm/debt.h"
 #include "mm/frame.h"
 #include "mm/reserve.h"
+#include "mm/retire.h"
 #include "mm/share.h"
 #include "mm/zone.h"
 
@@ -56,6 +57,8 @@ static void enqueue(struct mm_vm *vm, u32 mpn, enum frame_class was, u32 ppn)
 /* Free for everybody, or again for its page where the reservation still stands. */
 static void release(struct mm_vm *vm, u32 mpn, u32 ppn, enum frame_class was)
 {
+	if (retire_failed(vm, mpn, was))
+		return;
 	if (ppn == FRAME_NO_PPN || !reserve_put_back(vm, mpn, ppn))
 		cache_give(mpn);
 	frame_move(was, CLASS_FREE, 1);

@@ -23,6 +23,7 @@ enum frame_state {
 	FRAME_COPYING,  /* of a BUSY page: it will hold what the shared frame `next` holds, when `epoch` is settled */
 	FRAME_SHARED,   /* read-only for all who name it; in the sharing table, but for the zero frame */
 	FRAME_DEBT,     /* given back, but some CPU may still hold a translation or a pointer */
+	FRAME_RETIRED,  /* its memory has failed: nobody's, for ever */
 	FRAME_STATES,
 };
 

@@ -167,6 +167,12 @@ void mm_share_begin_pass(struct mm_vm *vm);
 /* One bounded step of some VM's pass: `pages` hashed or compared at most.  False: there is nothing to do now. */
 bool mm_share_step(u32 pages);
 
+/*
+ * The memory of a frame has failed while the VM used it.  True: it is a page of this VM, or one that it shares, so the VM can end alone
+ * (and must); its own frame is never given out again.  False: it is the hypervisor's, or nobody knows.
+ */
+bool mm_frame_failed(struct mm_vm *vm, mpn_t mpn);
+
 struct mm_usage { /* pages; max = resident + ballooned + swapped + compressed + empty */
 	u64 max, min, shares, target, resident, private_, shared, ballooned, swapped, compressed, empty, pinned;
 	u64 saved_bytes;

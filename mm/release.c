@@ -4,6 +4,7 @@
 #include "mm/debt.h"
 #include "mm/frame.h"
 #include "mm/reserve.h"
+#include "mm/retire.h"
 #include "mm/share.h"
 #include "mm/work.h"
 #include "mm/zone.h"
@@ -34,6 +35,8 @@ static void free_frame(struct mm_vm *vm, u32 mpn, u32 ppn)
 {
 	CHECK(frame_class(frame_state(mpn)) == CLASS_PRIVATE && frame_of(mpn)->owner == vm->id);
 	share_forget(mpn);
+	if (retire_failed(vm, mpn, CLASS_PRIVATE))
+		return;
 	if (!reserve_put_back(vm, mpn, ppn))
 		zone_give(mpn, 1);
 	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);

@@ -41,6 +41,7 @@ enum {
 	VM_DIRECTORIES = 512, /* 128 GiB of guest memory */
 	VM_MAX_VCPUS = 64,    /* bits of the waiting masks */
 	VM_IDS = 256,
+	VM_FAILED_FRAMES = 4,
 };
 
 struct mm_vm {
@@ -62,7 +63,9 @@ struct mm_vm {
 	/* vCPUs to wake: when what they met is settled, when there is a frame. */
 	u64 wait_settled, wait_frame;
 	u64 wait_epoch;
-	u32 break_cursor; /* next block to look at when reservations are broken */
+	u32 break_cursor;             /* next block to look at when reservations are broken */
+	u32 failed[VM_FAILED_FRAMES]; /* MPNs to be retired when they come back */
+	u32 failed_count;
 	/* Release. */
 	u32 release_phase;
 	u32 release_cursor;

@@ -79,6 +79,8 @@ static __attribute__((noinline)) enum exit_action no_such_exit(struct vcpu *v)
 {
 	u32 reason = vmcs_read(EXIT_REASON);
 
+	if (reason == (REASON_ENTRY_FAILED | REASON_ENTRY_FAILED_MACHINE_CHECK))
+		return exit_machine_check(v);
 	if (reason & REASON_ENTRY_FAILED)
 		return vcpu_kill(v, "VM entry failed (reason %u): %s", reason & 0xffff, checker_find());
 	return vcpu_kill(v, "unknown exit reason 0x%x", reason);

@@ -10,6 +10,7 @@
 #include "kernel/x86/apic.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/idt.h"
+#include "kernel/x86/mcheck.h"
 #include "kernel/x86/paging.h"
 
 enum {
@@ -237,6 +238,8 @@ void trap_unexpected(const struct trap_frame *frame)
 		panic_line("this CPU has taken no step for 5 s: the watchdog asks where it is");
 	else if (frame->vector == VECTOR_HOST_NMI)
 		panic_line("nobody here asked for it; port 0x61 reads 0x%x", port_in8(PORT_NMI_STATUS));
+	if (frame->vector == VECTOR_HOST_MACHINE_CHECK)
+		mcheck_dump(panic_line);
 	put_registers(frame);
 	put_trap_backtrace(frame);
 	finish();
@@ -253,4 +256,15 @@ void trap_nmi(const struct trap_frame *frame)
 		cpu_halt_forever();
 	}
 	trap_unexpected(frame);
+}
+
+/* The kernel itself has used what failed, unless this CPU was only told of it. No line in the log: its lock may be held right here. */
+void trap_machine_check(const struct trap_frame *frame)
+{
+	struct mc_verdict verdict;
+
+	mcheck_judge(&verdict);
+	if (!mc_goes_on(&verdict, cpu_count > 1))
+		trap_unexpected(frame);
+	mcheck_done(&verdict);
 }

@@ -90,11 +90,15 @@ enum msr {
 	MSR_SYSENTER_CS = 0x174,
 	MSR_SYSENTER_ESP = 0x175,
 	MSR_SYSENTER_EIP = 0x176,
+	MSR_MCG_CAP = 0x179,
+	MSR_MCG_STATUS = 0x17a,
+	MSR_MCG_CTL = 0x17b,
 	MSR_MISC_ENABLE = 0x1a0,
 	MSR_DEBUGCTL = 0x1d9,
 	MSR_MTRR_BASE0 = 0x200,
 	MSR_PAT = 0x277,
 	MSR_MTRR_DEF_TYPE = 0x2ff,
+	MSR_MC0_CTL = 0x400, /* four registers a bank */
 	MSR_TSC_DEADLINE = 0x6e0,
 	MSR_X2APIC = 0x800, /* + register offset / 16 */
 	MSR_X2APIC_EOI = 0x80b,
@@ -150,6 +154,7 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 #define FEATURE_RDRAND CPU_FEATURE(1, 2, 30)
 #define FEATURE_MCE CPU_FEATURE(1, 3, 7)
 #define FEATURE_MTRR CPU_FEATURE(1, 3, 12)
+#define FEATURE_MCA CPU_FEATURE(1, 3, 14)
 #define FEATURE_PAT CPU_FEATURE(1, 3, 16)
 #define FEATURE_SMEP CPU_FEATURE(7, 1, 7)
 #define FEATURE_INVPCID CPU_FEATURE(7, 1, 10)

@@ -3,6 +3,7 @@
 #include "kernel/lib/check.h"
 #include "kernel/lib/format.h"
 #include "kernel/x86/cpu.h"
+#include "kernel/x86/mcheck.h"
 
 /* What CR4 must, or may if the processor has it, contain. No feature: every 64-bit processor has it. */
 static const struct {
@@ -43,6 +44,7 @@ void features_enable(void)
 	if (cr4 & CR4_SMAP)
 		__asm__ volatile("clac" : : : "memory");
 	msr_write(MSR_PAT, PAT_VALUE);
+	mcheck_enable();
 }
 
 void features_text(char *text, size_t bytes)

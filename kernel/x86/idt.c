@@ -80,6 +80,10 @@ void trap_dispatch(const struct trap_frame *frame)
 		trap_nmi(frame);
 		return;
 	}
+	if (frame->vector == VECTOR_HOST_MACHINE_CHECK) {
+		trap_machine_check(frame);
+		return;
+	}
 	if (frame->vector < IRQ_FIRST)
 		trap_unexpected(frame);
 	irq_left_idle();

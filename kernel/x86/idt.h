@@ -19,3 +19,4 @@ u64 idt_base(void);  /* for VMCS host state */
 /* What this file calls up for (kernel/core/panic.c). The NMI one is also for the VM-exit path. */
 NORETURN void trap_unexpected(const struct trap_frame *frame);
 void trap_nmi(const struct trap_frame *frame);
+void trap_machine_check(const struct trap_frame *frame);

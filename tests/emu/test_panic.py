@@ -17,6 +17,7 @@ FAULTS = [
     ("write-text", r"exception 14 \(page fault\), error code 0x3", "provoke_write_text"),
     ("exec-data", r"exception 14 \(page fault\), error code 0x11", "provoke_exec_data"),
     ("hang", r"exception 2 \(NMI\)(?s:.*)taken no step for 5 s", "provoke_hang"),
+    ("mce", r"exception 18 \(machine check\)(?s:.*)machine check: \d+ banks, MCG_STATUS 0x0\s+no bank says why", "provoke_mce"),
     ("nmi", r"exception 2 \(NMI\)(?s:.*)nobody here asked for it; port 0x61 reads 0x", "provoke_nmi"),
 ]
 

@@ -30,6 +30,13 @@ const char *exit_reason_name(u32 reason)
 	return NULL;
 }
 
+enum exit_action exit_machine_check(struct vcpu *v)
+{
+	(void)v;
+	fail_msg("a machine check");
+	return EXIT_KILL;
+}
+
 err_t mm_read(struct mm_vm *vm, u32 index, gpa_t address, void *to, u32 bytes)
 {
 	(void)vm, (void)index, (void)address;

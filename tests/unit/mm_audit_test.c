@@ -146,6 +146,7 @@ static void frame_owner_beyond(void) { frame_behind(A, OWN)->owner = 1000; }
 static void frame_ppn_wrong(void) { frame_behind(A, OWN)->ppn = OWN + 1; }
 static void frame_ppn_no_memory(void) { frame_behind(A, OWN)->ppn = LOW_A + 7; }
 static void frame_shared_by_nobody(void) { frame_behind(A, OWN)->state = FRAME_SHARED; }
+static void frame_retired_but_owned(void) { frame_behind(A, OWN)->state = FRAME_RETIRED; }
 static void frame_free_though_named(void) { frame_behind(A, OWN)->state = FRAME_CACHED; }
 static void frame_tail_of_nothing(void) { frame_of(frame_zero)->state = FRAME_TAIL; }
 static void frame_reserved_elsewhere(void) { frame_of(block(A, 0)->reserve + 100)->ppn = 101; }
@@ -257,6 +258,7 @@ static const struct {
 	ROW(frame_ppn_wrong, "page 0x4, which does not name it"),
 	ROW(frame_ppn_no_memory, "page 0x407, which does not name it"),
 	ROW(frame_shared_by_nobody, "not in its bucket"),
+	ROW(frame_retired_but_owned, "retired, but VM 1's"),
 	ROW(frame_free_though_named, "VM 1 page 0x3: names a frame that is not its own"),
 	ROW(frame_tail_of_nothing, "free but in no block"),
 	ROW(frame_reserved_elsewhere, "reserved of VM 1 page 0x65, which does not name it"),

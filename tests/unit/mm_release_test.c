@@ -295,6 +295,68 @@ static void releasing_twice_stops_the_machine(void **state)
 	assert_true(fake_dies(release_once_more));
 }
 
+/* Its own frame is never given out again; what it shares stays. */
+static void a_failed_frame_goes_to_nobody(void **state)
+{
+	mpn_t failed;
+	bool stale;
+	u8 byte = 1;
+
+	(void)state;
+	assert_int_equal(fake_vm_start(OTHER, 600, 600), OK);
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		touch(i, MM_WRITE);
+	touch(LARGE_PAGES, MM_READ);
+	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 7 }, MM_WRITE, &failed), OK);
+	assert_false(mm_frame_failed(fake_vm(OTHER), failed));
+	assert_false(mm_frame_failed(fake_vm(SLOT), (mpn_t){ fake_vm(SLOT)->directories[0] }));
+	assert_false(mm_frame_failed(fake_vm(SLOT), (mpn_t){ UINT32_MAX }));
+	assert_true(mm_frame_failed(fake_vm(SLOT), (mpn_t){ frame_zero }));
+	assert_true(mm_frame_failed(fake_vm(SLOT), failed));
+	assert_true(mm_frame_failed(fake_vm(SLOT), failed));
+	fake_audit_memory();
+	fake_vm_end(SLOT);
+	assert_int_equal(frame_state(failed.n), FRAME_RETIRED);
+	for (u32 i = 0; i < 600; i++)
+		(void)fake_touch(OTHER, 0, gpa_of((ppn_t){ i }), &byte, 1, MM_WRITE, &stale);
+	assert_int_equal(frame_state(failed.n), FRAME_RETIRED);
+	fake_vm_end(OTHER);
+	assert_int_equal(frame_state(failed.n), FRAME_RETIRED);
+	before.free--;
+	before.overhead++;
+	expect_all_back();
+}
+
+/* It was given up before the VM ended, and waited for its debt. */
+static void a_failed_frame_that_was_given_up_goes_to_nobody(void **state)
+{
+	mpn_t failed;
+
+	(void)state;
+	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 7 }, MM_WRITE, &failed), OK);
+	mm_unpin(fake_vm(SLOT), (ppn_t){ 7 });
+	assert_true(mm_frame_failed(fake_vm(SLOT), failed));
+	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 7 }), OK);
+	fake_vm_end(SLOT);
+	assert_int_equal(frame_state(failed.n), FRAME_RETIRED);
+	before.free--;
+	before.overhead++;
+	expect_all_back();
+}
+
+/* Each vCPU may meet one before it is out; more are refused, so that none comes back unseen. */
+static void more_failed_frames_than_can_be_kept_are_refused(void **state)
+{
+	mpn_t failed;
+
+	(void)state;
+	for (u32 i = 0; i <= VM_FAILED_FRAMES; i++) {
+		assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ i }, MM_WRITE, &failed), OK);
+		assert_int_equal(mm_frame_failed(fake_vm(SLOT), failed), i < VM_FAILED_FRAMES);
+	}
+	fake_vm_end(SLOT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -314,6 +376,9 @@ int main(void)
 		TEST(the_promise_is_given_back),
 		TEST(every_step_is_short),
 		TEST(other_vms_go_on_meanwhile),
+		TEST(a_failed_frame_goes_to_nobody),
+		TEST(a_failed_frame_that_was_given_up_goes_to_nobody),
+		TEST(more_failed_frames_than_can_be_kept_are_refused),
 		TEST(releasing_twice_stops_the_machine),
 	};
 

@@ -16,13 +16,6 @@ static enum exit_action host_nmi(struct vcpu *v)
 	return EXIT_RESUME;
 }
 
-static enum exit_action host_machine_check(struct vcpu *v)
-{
-	(void)v;
-	__asm__ volatile("int $18" : : : "memory");
-	return EXIT_RESUME;
-}
-
 /*
  * The shadow of STI or MOV SS ends with the exception's delivery.  VM entry would not take it with RFLAGS.TF: then, it holds, a single step
  * must be pending, but an exit by #DB leaves none (26.3.1.5).
@@ -69,7 +62,7 @@ enum exit_action exit_exception(struct vcpu *v)
 		{ EVENT_EXCEPTION, VECTOR_DB, debug_exception },
 		{ EVENT_ICEBP, VECTOR_DB, icebp },
 		{ EVENT_EXCEPTION, VECTOR_AC, alignment_check },
-		{ EVENT_EXCEPTION, VECTOR_MC, host_machine_check },
+		{ EVENT_EXCEPTION, VECTOR_MC, exit_machine_check },
 	};
 	u32 info = vmcs_read(EXIT_EVENT);
 
