@@ -336,7 +336,7 @@ static void a_failed_frame_that_was_given_up_goes_to_nobody(void **state)
 	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 7 }, MM_WRITE, &failed), OK);
 	mm_unpin(fake_vm(SLOT), (ppn_t){ 7 });
 	assert_true(mm_frame_failed(fake_vm(SLOT), failed));
-	assert_int_equal(mm_give_up(fake_vm(SLOT), (ppn_t){ 7 }), OK);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 7 }), OK);
 	fake_vm_end(SLOT);
 	assert_int_equal(frame_state(failed.n), FRAME_RETIRED);
 	before.free--;
