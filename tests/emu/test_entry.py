@@ -4,7 +4,7 @@
 import pytest
 from console import Console, ConsoleError
 
-IMAGE = "build/tiny.img"
+IMAGE = "build/hostile.img"
 NON_CANONICAL = 0x800000000000
 # field, value, the rule: one at least of each part of the state
 BROKEN = [
