@@ -71,7 +71,7 @@ EMU_PARTS := $(patsubst tests/emu/%.conf,$(B)/%.img,$(wildcard tests/emu/*.conf)
 EMU_LONG := $(addprefix tests/emu/,test_debian.py test_linux.py test_hostile.py test_tiny.py test_machines.py)
 EMU_TESTS := $(EMU_LONG) $(filter-out $(EMU_LONG),$(wildcard tests/emu/test_*.py))
 
-## make test         every test, at most 15 minutes on two cores
+## make test         every test, at most 25 minutes on two cores
 test: packages
 	@$(MAKE) --no-print-directory -j2 all $(EMU_PARTS) unit-programs
 	@tools/run-tests $(EMU_TESTS:%="$(PYTEST) %") "$(MAKE) -s unit" $(CHECKS:%="$(MAKE) -s %")
