@@ -18,7 +18,7 @@ mutation-%_test:
 	$(info compiler: $(CC) $(HOST_FLAGS) $(mutant_flags_$(call mutant_kind,$*_test)))
 	$(info linker: $(CC) $(mutant_flags_$(call mutant_kind,$*_test)))
 	$(info objects: $(patsubst %.c,$(B)/$(call mutant_kind,$*_test)/%.o,tests/unit/$*_test.c $(call support_of,tests/unit/$*_test.c)))
-	$(info libraries: $(B)/$(call mutant_kind,$*_test)/libhost.a -lcmocka -lZydis -lpthread)
+	$(info libraries: $(B)/$(call mutant_kind,$*_test)/libhost.a -lcmocka -lZydis -lpthread -lm)
 	@:
 
 .PHONY: mutations mutation-kernel

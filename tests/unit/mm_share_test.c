@@ -274,6 +274,38 @@ static void a_candidate_that_is_written_is_not_merged(void **state)
 	}
 }
 
+/* CPU 1 got its right to write between the harvest and the guard, and keeps it until it passes. */
+static void nothing_is_merged_while_a_cpu_may_still_write(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	fill(B, 5, 42);
+	scan_all();
+	fill(A, 0, 1);
+	fill(A, 5, 42);
+	fake_settle_everything();
+	mm_share_begin_pass(fake_vm(A));
+	while (fake_vm(A)->scan.index != 1) { /* the group is harvested, its first page looked at */
+		assert_true(mm_share_step(1));
+		fake_end_steps();
+	}
+	fake_cpu_set(1);
+	put(A, 5, 0, 42000);
+	fake_cpu_set(0);
+	while (mm_share_step(1))
+		;
+	assert_int_equal(fake_vm(A)->scan.count, 1);
+	assert_int_equal(state_of(A, 5), PAGE_PRIVATE);
+	fake_cpu_set(1);
+	put(A, 5, 16, 77);
+	fake_cpu_set(0);
+	scan_all();
+	assert_int_equal(get(A, 5, 16), 77);
+	assert_int_equal(shared_frames(), 0);
+	expect(B, 5, 42);
+}
+
 static void a_shared_page_that_is_given_up_drops_its_reference(void **state)
 {
 	(void)state;
@@ -397,6 +429,7 @@ int main(void)
 		TEST(who_writes_gets_a_copy_and_the_others_keep_theirs),
 		TEST(pages_of_zeros_become_empty),
 		TEST(a_candidate_that_is_written_is_not_merged),
+		TEST(nothing_is_merged_while_a_cpu_may_still_write),
 		TEST(a_shared_page_that_is_given_up_drops_its_reference),
 		TEST(an_unchanged_page_is_not_hashed_again),
 		TEST(a_page_that_always_changes_is_looked_at_less_and_less),
