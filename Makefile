@@ -42,6 +42,7 @@ $(B)/kernel/%.asm.o: %.asm $(B)/gen/offsets.inc Makefile
 $(B)/kernel/mm/key.o: KERNEL_CFLAGS += -O3
 $(B)/kernel/mm/key_avx2.o: KERNEL_CFLAGS := $(filter-out -mgeneral-regs-only,$(KERNEL_CFLAGS)) -O3 -mavx2
 $(B)/asan/mm/key_avx2.o $(B)/tsan/mm/key_avx2.o: HOST_FLAGS += -mavx2
+$(B)/fuzz/mm/key_avx2.o: FUZZ_FLAGS += -mavx2
 
 # Structure offsets for the assembly, computed by the C compiler: lines "->%define NAME value" in its output.
 $(B)/gen/offsets.inc: vmx/offsets.c $(wildcard vmx/*.h kernel/*/*.h) Makefile
