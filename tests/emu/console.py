@@ -171,6 +171,8 @@ class Console:
         try:
             return self.wait_for(f"{pattern!r} in {name}'s log", look, seconds)
         except ConsoleError as error:
+            if self.transcript.panicked:
+                raise  # nobody is there to be asked
             raise ConsoleError("\n".join([str(error), *self.command(f"vm info {name}"), *self.log(name, 40)])) from None
 
     def send(self, name, text):
