@@ -71,6 +71,12 @@ bool load_is_linux(const struct load_file *file)
 	       memcmp(file->bytes + HEADER_MAGIC, "HdrS", 4) == 0;
 }
 
+/* Its length is the jump over it. */
+static u64 header_end(const u8 *file)
+{
+	return HEADER_MAGIC + field(file, JUMP_LENGTH, 1);
+}
+
 struct image {
 	u64 setup_bytes, kernel_bytes, init_size, at;
 };
@@ -84,6 +90,9 @@ static err_t examine(const struct load_input *input, struct image *image, char *
 		return load_fail(why, E_UNSUPPORTED,
 				 "%s: not a 64-bit Linux kernel (boot protocol %llx, needs 20c and a 64-bit entry)",
 				 input->kernel_name, field(file, PROTOCOL_VERSION, 2));
+	if (header_end(file) < HEADER_END)
+		return load_fail(why, E_CORRUPT, "%s: truncated: its header ends at 0x%llx, protocol 20c has it up to 0x%x",
+				 input->kernel_name, header_end(file), HEADER_END);
 	image->setup_bytes = ((sectors ? sectors : 4) + 1) * SECTOR;
 	u64 claimed = field(file, SYSSIZE, 4) * 16;
 	if (image->setup_bytes >= input->kernel.size || claimed > input->kernel.size - image->setup_bytes + 15)
@@ -190,8 +199,8 @@ err_t load_linux(const struct load_input *input, struct load_plan *plan, char *w
 	if (error)
 		return error;
 
-	u64 header_end = min_u64(HEADER_MAGIC + field(file, JUMP_LENGTH, 1), E820_TABLE);
-	memcpy(params + SETUP_SECTS, file + SETUP_SECTS, min_u64(header_end, input->kernel.size) - SETUP_SECTS);
+	u64 copied = min_u64(min_u64(header_end(file), E820_TABLE), input->kernel.size);
+	memcpy(params + SETUP_SECTS, file + SETUP_SECTS, copied - SETUP_SECTS);
 	set_field(params, TYPE_OF_LOADER, 1, LOADER_UNDEFINED);
 	set_field(params, RAMDISK_IMAGE, 8, 0); /* address and size */
 	set_field(params, ACPI_RSDP, 8, input->acpi.bytes ? PC_ACPI_BASE : 0);
