@@ -191,6 +191,10 @@ static void every_refusal_names_the_file_and_the_reason(void **state)
 	assert_int_equal(load_plan(&input, &plan, why), E_CORRUPT);
 	assert_non_null(strstr(why, "\\guests\\kernel: truncated"));
 	input = linux_input(128 * MIB);
+	put(0x201, 1, 0x20);
+	assert_int_equal(load_plan(&input, &plan, why), E_CORRUPT);
+	assert_non_null(strstr(why, "its header ends at 0x222"));
+	input = linux_input(128 * MIB);
 	put(0x236, 2, 0);
 	assert_int_equal(load_plan(&input, &plan, why), E_UNSUPPORTED);
 	assert_non_null(strstr(why, "not a 64-bit Linux kernel"));
