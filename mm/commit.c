@@ -5,6 +5,17 @@
 #include "mm/watch.h"
 #include <string.h>
 
+bool commit_is_zero(u32 mpn)
+{
+	const u64 *word = platform_frame((mpn_t){ mpn });
+
+	for (u32 i = 0; i < PAGE_SIZE / 8; i += 8) {
+		if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] | word[i + 6] | word[i + 7])
+			return false;
+	}
+	return true;
+}
+
 /* ---- into the batch ---- */
 
 /* Guarded, in place `at`; false: it cannot be. */
@@ -149,7 +160,7 @@ static void commit_zero(struct scan_work *work, struct candidate *candidate, str
 	u32 own = entry_frame(page_entry(page));
 
 	(void)candidate;
-	if (!is_equal(own, frame_zero)) {
+	if (!commit_is_zero(own)) {
 		pmap_unguard(vm, page);
 		return;
 	}

@@ -7,6 +7,7 @@
 /* One step's work: whose, what it may still do, and what it has found about another VM. */
 struct scan_work {
 	struct mm_vm *vm;
+	u32 group; /* its, for when it is no longer locked */
 	u32 pages; /* to hash or to compare: what costs */
 	u32 looks; /* groups and entries: what is cheap */
 	bool simd;
@@ -14,6 +15,7 @@ struct scan_work {
 	struct share_match partner; /* a hint with the contents of a frame that is shared now */
 };
 
+bool commit_is_zero(u32 mpn);
 /* Guard the page and queue it, or, if it cannot be, have it looked at in the next pass. */
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind);
 /* A shared frame may have the contents that this page's hint tells of. */

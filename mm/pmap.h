@@ -29,6 +29,11 @@ static inline bool pmap_is_memory(const struct mm_vm *vm, ppn_t ppn)
 /* Blocks are numbered without the hole. */
 u32 pmap_block_count(const struct mm_vm *vm);
 ppn_t pmap_block_ppn(const struct mm_vm *vm, u32 number);
+/* Page `number` of the VM's memory, counted without the hole. */
+static inline ppn_t pmap_nth_ppn(const struct mm_vm *vm, u64 number)
+{
+	return (ppn_t){ pmap_block_ppn(vm, (u32)(number / LARGE_PAGES)).n + (u32)(number % LARGE_PAGES) };
+}
 /* Pages of memory in block `number`: less than LARGE_PAGES only at the end. */
 u32 pmap_block_pages(const struct mm_vm *vm, u32 number);
 /* The block, or NULL if its directory page does not exist. */

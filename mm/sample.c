@@ -47,18 +47,11 @@ static bool begin(struct mm_vm *vm, u64 vm_ns)
 	return true;
 }
 
-static ppn_t random_ppn(const struct mm_vm *vm)
-{
-	u64 number = platform_random() % vm->max_pages;
-
-	return (ppn_t){ pmap_block_ppn(vm, (u32)(number / LARGE_PAGES)).n + (u32)(number % LARGE_PAGES) };
-}
-
 /* Every page counts that was drawn: one that is pinned or in transit is in use. */
 static void choose(struct mm_vm *vm)
 {
 	struct sample *sample = &vm->sample;
-	ppn_t ppn = random_ppn(vm);
+	ppn_t ppn = pmap_nth_ppn(vm, platform_random() % vm->max_pages);
 	struct page page;
 	err_t error = pmap_find(vm, ppn, &page);
 
@@ -98,7 +91,7 @@ static void end(struct mm_vm *vm)
 	sample->last_chosen = sample->chosen;
 }
 
-/* ---- the sweep: as many groups a step as go with a period ---- */
+/* ---- the sweep: when a period ends, a group a step ---- */
 
 static void sweep_group(struct mm_vm *vm)
 {

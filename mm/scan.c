@@ -56,20 +56,18 @@ static u64 group_at(const struct mm_vm *vm)
 	return (scan->start + (scan->done - 1) * scan->stride) % watch_group_count(vm);
 }
 
-/* ---- history of a group ---- */
-
 /* Into the next group; false: the pass is over. */
 static bool next_group(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
+	bool known;
+	u32 pages;
+
 	if (scan->done == watch_group_count(vm)) {
 		scan->active = false;
 		return false;
 	}
 	scan->done++;
-	bool known;
-	u32 pages;
-
 	if (!watch_harvest_group(vm, group_at(vm), &pages, &known))
 		return true;
 	scan->group_epoch = vm->last_epoch;
@@ -78,17 +76,6 @@ static bool next_group(struct mm_vm *vm)
 }
 
 /* ---- one page ---- */
-
-static bool is_zero(const void *bytes)
-{
-	const u64 *word = bytes;
-
-	for (u32 i = 0; i < PAGE_SIZE / 8; i += 8) {
-		if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] | word[i + 6] | word[i + 7])
-			return false;
-	}
-	return true;
-}
 
 /* Are its contents known? */
 static void look_at(struct scan_work *work, struct page *page)
@@ -99,7 +86,7 @@ static void look_at(struct scan_work *work, struct page *page)
 
 	work->pages--;
 	vm->scan.counts.hashed++;
-	if (is_zero(bytes)) {
+	if (commit_is_zero(mpn)) {
 		commit_add(vm, page, 0, CANDIDATE_ZERO);
 		return;
 	}
@@ -137,9 +124,7 @@ static bool is_due(struct mm_vm *vm, struct page *page)
 static void scan_group(struct scan_work *work)
 {
 	struct scan *scan = &work->vm->scan;
-	u64 group = group_at(work->vm);
-	ppn_t first = { pmap_block_ppn(work->vm, (u32)(group / GROUPS_PER_BLOCK)).n +
-			(u32)(group % GROUPS_PER_BLOCK) * HARVEST_PAGES };
+	ppn_t first = pmap_nth_ppn(work->vm, group_at(work->vm) * HARVEST_PAGES);
 	struct page page;
 
 	while (scan->index < HARVEST_PAGES && work->pages && work->looks && scan->count < SCAN_BATCH) {
@@ -181,7 +166,7 @@ static void scan_pages(struct scan_work *work)
 
 /* ---- steps ---- */
 
-bool scan_has_work(struct mm_vm *vm)
+static bool has_work(struct mm_vm *vm)
 {
 	const struct scan *scan = &vm->scan;
 
@@ -212,7 +197,7 @@ static struct mm_vm *lock_next(void)
 
 		if (!vm)
 			continue;
-		if (scan_has_work(vm))
+		if (has_work(vm))
 			return vm;
 		vm_unlock(vm);
 	}
@@ -226,7 +211,7 @@ static void propose(const struct scan_work *work)
 
 	if (!partner)
 		return;
-	if (partner->group == work->vm->group)
+	if (partner->group == work->group)
 		commit_propose(partner, work->partner.ppn, work->hash);
 	vm_unlock(partner);
 }
@@ -237,6 +222,7 @@ bool mm_share_step(u32 pages)
 
 	if (!work.vm)
 		return false;
+	work.group = work.vm->group;
 	work.simd = platform_has_simd();
 	if (work.simd)
 		simd_begin();

@@ -33,5 +33,3 @@ struct scan {
 	struct candidate batch[SCAN_BATCH];
 	struct mm_scan_counts counts;
 };
-
-bool scan_has_work(struct mm_vm *vm);

@@ -3,6 +3,7 @@
 #include "mm/share.h"
 #include "mm/frame.h"
 #include "mm/zone.h"
+#include <string.h>
 
 enum {
 	LOCKS = 256,
@@ -57,12 +58,12 @@ err_t share_init(void)
 
 void share_group_begin(u32 group, enum share_mode mode)
 {
-	CHECK(group > 0 && group < SHARE_GROUPS && SHARE_SECRET_BYTES % 8 == 0);
-	for (u32 i = 0; i < SHARE_SECRET_BYTES; i += 8) {
+	_Static_assert(SHARE_SECRET_BYTES % sizeof(u64) == 0, "whole words");
+	CHECK(group > 0 && group < SHARE_GROUPS);
+	for (u32 i = 0; i < SHARE_SECRET_BYTES; i += sizeof(u64)) {
 		u64 random = platform_random();
 
-		for (u32 byte = 0; byte < 8; byte++)
-			groups[group].secret[i + byte] = (u8)(random >> 8 * byte);
+		memcpy(groups[group].secret + i, &random, sizeof(random));
 	}
 	groups[group].mode = mode;
 }
@@ -141,32 +142,46 @@ static void unlink(u32 mpn)
 
 /* ---- hints ---- */
 
+/* If there is room in its bucket. */
 static void enter(u32 mpn, u32 hash)
 {
+	u32 length = 0;
+
+	for (u32 at = *head_of(bucket_of(hash)); at; at = frame_of(at)->next)
+		length++;
+	if (length >= SHARE_CHAIN)
+		return;
 	link(mpn, hash);
 	frame_set_state(mpn, FRAME_HINT);
 	count(&totals.hints, 1);
 }
 
-struct share_match share_look(u32 mpn, u32 group, u32 hash)
+/* Another frame with this hash: a shared one before a hint, or hints only. */
+static struct share_match find(u32 mpn, u32 group, u32 hash, bool hints_only)
 {
 	struct share_match match = { 0 };
-	u32 length = 0;
 
+	for (u32 at = *head_of(bucket_of(hash)); at && !match.shared; at = frame_of(at)->next) {
+		const struct frame *frame = frame_of(at);
+		bool shared = frame->state == FRAME_SHARED;
+
+		if (frame->hash == hash && at != mpn && group_of(at) == group && !(shared && hints_only))
+			match = (struct share_match){ at, shared, frame->owner, frame->ppn };
+	}
+	return match;
+}
+
+struct share_match share_look(u32 mpn, u32 group, u32 hash)
+{
 	CHECK(frame_is_private(mpn));
 	if (!head_count)
-		return match;
+		return (struct share_match){ 0 };
 	if (frame_of(mpn)->hash != hash)
 		share_forget(mpn);
 	struct lock *lock = lock_bucket(hash);
+	struct share_match match = find(mpn, group, hash, false);
 
-	for (u32 at = *head_of(bucket_of(hash)); at && !match.shared; at = frame_of(at)->next, length++) {
-		const struct frame *frame = frame_of(at);
-
-		if (frame->hash == hash && at != mpn && group_of(at) == group)
-			match = (struct share_match){ at, frame->state == FRAME_SHARED, frame->owner, frame->ppn };
-	}
-	if (!match.mpn && frame_state(mpn) != FRAME_HINT && length < SHARE_CHAIN)
+	if (!match.mpn && frame_state(mpn) != FRAME_HINT)
 		enter(mpn, hash);
 	lock_release(lock);
 	return match;
@@ -174,31 +189,20 @@ struct share_match share_look(u32 mpn, u32 group, u32 hash)
 
 struct share_match share_find_hint(u32 mpn, u32 group, u32 hash)
 {
-	struct share_match match = { 0 };
 	struct lock *lock = lock_bucket(hash);
+	struct share_match match = find(mpn, group, hash, true);
 
-	for (u32 at = *head_of(bucket_of(hash)); at && !match.mpn; at = frame_of(at)->next) {
-		const struct frame *frame = frame_of(at);
-
-		if (frame->hash == hash && at != mpn && frame->state == FRAME_HINT && group_of(at) == group)
-			match = (struct share_match){ at, false, frame->owner, frame->ppn };
-	}
 	lock_release(lock);
 	return match;
 }
 
 void share_note(u32 mpn, u32 hash)
 {
-	u32 length = 0;
-
 	CHECK(frame_is_private(mpn));
 	share_forget(mpn);
 	struct lock *lock = lock_bucket(hash);
 
-	for (u32 at = *head_of(bucket_of(hash)); at; at = frame_of(at)->next)
-		length++;
-	if (length < SHARE_CHAIN)
-		enter(mpn, hash);
+	enter(mpn, hash);
 	lock_release(lock);
 }
 

@@ -4,18 +4,32 @@
 #include "mm/debt.h"
 #include "mm/resolve.h"
 
-/* Move what the hardware noted, for the page or for all of its 2 MiB leaf, into the pmap. */
+/* What was harvested for `pages` pages, from page `first` of the block, goes into the pmap. */
+static void note_group(struct block *block, u32 first, u32 pages, const struct mm_harvest *seen)
+{
+	u64 *entries = pmap_entries(block) + first;
+	u64 all = pages < HARVEST_PAGES ? BIT(pages) - 1 : ~0ULL;
+	u64 changed = seen->known ? seen->changed & all : all;
+	u64 touched = seen->known ? (seen->touched | seen->changed) & all : all;
+
+	if (block->large && touched) {
+		pmap_note_block(block, changed ? ENTRY_HISTORY : ENTRY_TOUCHED);
+		return;
+	}
+	for (; touched; touched &= touched - 1) {
+		u32 i = (u32)__builtin_ctzll(touched);
+
+		entries[i] |= changed & BIT(i) ? ENTRY_HISTORY : ENTRY_TOUCHED;
+	}
+}
+
+/* For one page, or for all of its 2 MiB leaf. */
 static void harvest(struct mm_vm *vm, struct page *page)
 {
 	struct mm_harvest seen;
 
 	debt_publish(vm, platform_harvest(vm, page->ppn, 1, &seen));
-	u64 history = (!seen.known || seen.touched ? ENTRY_TOUCHED : 0) | (!seen.known || seen.changed ? ENTRY_CHANGED : 0);
-
-	if (page->block->large)
-		pmap_note_block(page->block, history);
-	else
-		pmap_note(page, history);
+	note_group(page->block, page->index, 1, &seen);
 }
 
 /*
@@ -30,7 +44,8 @@ static void narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 		debt_take_rights(vm, page->ppn);
 }
 
-err_t watch_begin(struct mm_vm *vm, struct page *page)
+/* Let the page's 2 MiB mapping go; E_STATE where background work has to pass by. */
+static err_t begin(struct mm_vm *vm, struct page *page)
 {
 	if ((page_entry(page) & ENTRY_PINNED) || entry_state(page_entry(page)) == PAGE_BUSY)
 		return E_STATE;
@@ -42,7 +57,7 @@ static err_t find_idle(struct mm_vm *vm, ppn_t ppn, struct page *page)
 {
 	err_t error = pmap_find(vm, ppn, page);
 
-	return error ? error : watch_begin(vm, page);
+	return error ? error : begin(vm, page);
 }
 
 /* The reference may go only when no CPU reads the shared frame as this page any more: the guest's driver asks again. */
@@ -98,7 +113,7 @@ err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 {
 	if (page_entry(page) & ENTRY_GUARDED)
 		return E_STATE;
-	err_t error = watch_begin(vm, page);
+	err_t error = begin(vm, page);
 
 	if (error)
 		return error;
@@ -109,7 +124,7 @@ err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 
 err_t watch_sample(struct mm_vm *vm, struct page *page)
 {
-	err_t error = watch_begin(vm, page);
+	err_t error = begin(vm, page);
 
 	if (error)
 		return error;
@@ -141,24 +156,6 @@ u64 watch_group_count(const struct mm_vm *vm)
 	return (vm->max_pages + HARVEST_PAGES - 1) / HARVEST_PAGES;
 }
 
-static void note_group(struct block *block, u32 first, u32 pages, const struct mm_harvest *seen)
-{
-	u64 *entries = pmap_entries(block) + first;
-	u64 all = pages < HARVEST_PAGES ? BIT(pages) - 1 : ~0ULL;
-	u64 changed = seen->known ? seen->changed & all : all;
-	u64 touched = seen->known ? (seen->touched | seen->changed) & all : all;
-
-	if (block->large && touched) {
-		pmap_note_block(block, changed ? ENTRY_HISTORY : ENTRY_TOUCHED);
-		return;
-	}
-	for (; touched; touched &= touched - 1) {
-		u32 i = (u32)__builtin_ctzll(touched);
-
-		entries[i] |= changed & BIT(i) ? ENTRY_HISTORY : ENTRY_TOUCHED;
-	}
-}
-
 u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, bool *known)
 {
 	struct block *block = pmap_block(vm, (u32)(number / GROUPS_PER_BLOCK));
@@ -169,9 +166,7 @@ u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, bool *known)
 	*pages = (u32)min_u64(HARVEST_PAGES, vm->max_pages - number * HARVEST_PAGES);
 	if (!block || !block->entries)
 		return NULL;
-	ppn_t ppn = { pmap_block_ppn(vm, (u32)(number / GROUPS_PER_BLOCK)).n + first };
-
-	debt_publish(vm, platform_harvest(vm, ppn, *pages, &seen));
+	debt_publish(vm, platform_harvest(vm, pmap_nth_ppn(vm, number * HARVEST_PAGES), *pages, &seen));
 	note_group(block, first, *pages, &seen);
 	*known = seen.known;
 	return pmap_entries(block) + first;

@@ -3,8 +3,6 @@
 #pragma once
 #include "mm/pmap.h"
 
-/* Let the page's 2 MiB mapping go; E_STATE where background work has to pass by. */
-err_t watch_begin(struct mm_vm *vm, struct page *page);
 /*
  * Guard a PRIVATE page: any access above `ceiling` cancels it.  E_STATE: it is pinned or guarded.  When the VM's last epoch is settled, its
  * contents change only with the mark.
