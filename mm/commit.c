@@ -18,23 +18,14 @@ bool commit_is_zero(u32 mpn)
 
 /* ---- into the batch ---- */
 
-/* Guarded, in place `at`; false: it cannot be. */
-static bool enter(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind, u32 at)
+static struct candidate candidate_of(u32 hash, enum candidate_kind kind)
 {
-	if (at >= SCAN_BATCH || watch_guard(vm, page, kind == CANDIDATE_ZERO ? CEILING_NONE : CEILING_READ))
-		return false;
-	vm->scan.batch[at] = (struct candidate){ page->ppn.n, hash, kind };
-	return true;
+	return (struct candidate){ .hash = hash, .kind = kind, .ceiling = kind == CANDIDATE_ZERO ? CEILING_NONE : CEILING_READ };
 }
 
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind)
 {
-	struct scan *scan = &vm->scan;
-
-	ASSERT(lock_is_mine(vm->lock));
-	if (!scan->closed && enter(vm, page, hash, kind, scan->count))
-		scan->count++;
-	else
+	if (!batch_add(vm, BATCH_SHARE, page, candidate_of(hash, kind)))
 		pmap_note(page, ENTRY_CHANGED);
 }
 
@@ -56,31 +47,7 @@ void commit_propose(struct mm_vm *vm, u32 ppn, u32 hash)
 		commit_add(vm, &page, hash, CANDIDATE_JOIN);
 }
 
-void commit_close(struct mm_vm *vm)
-{
-	struct scan *scan = &vm->scan;
-
-	CHECK(scan->count <= SCAN_BATCH);
-	if (scan->closed || !scan->count)
-		return;
-	scan->closed = true;
-	scan->batch_epoch = vm->last_epoch;
-	scan->next = scan->kept = 0;
-}
-
 /* ---- out of it ---- */
-
-/* Not written since it was guarded, and nothing given back of what was taken from it. */
-static bool is_still_guarded(struct mm_vm *vm, const struct candidate *candidate, struct page *page)
-{
-	if (!pmap_look(vm, (ppn_t){ candidate->ppn }, page))
-		return false;
-	u64 entry = page_entry(page);
-
-	if (entry_state(entry) != PAGE_PRIVATE || !(entry & ENTRY_GUARDED))
-		return false;
-	return candidate->kind != CANDIDATE_ZERO || entry_ceiling(entry) == CEILING_NONE;
-}
 
 static bool is_equal(u32 a, u32 b)
 {
@@ -117,7 +84,6 @@ static bool join(struct mm_vm *vm, struct page *page, u32 hash)
 /* Of two pages that are alike as far as their hashes tell, this one becomes the shared frame; the other one is proposed to join it. */
 static void become_shared(struct scan_work *work, struct page *page, u32 hash, const struct share_match *other)
 {
-	struct scan *scan = &work->vm->scan;
 	u32 mpn = entry_frame(page_entry(page));
 	struct page mine;
 
@@ -129,8 +95,8 @@ static void become_shared(struct scan_work *work, struct page *page, u32 hash, c
 	if (other->owner != work->vm->id) {
 		work->partner = *other;
 		work->hash = hash;
-	} else if (find_hint(work->vm, other->ppn, hash, &mine) && enter(work->vm, &mine, hash, CANDIDATE_JOIN, scan->kept)) {
-		scan->kept++; /* this candidate's place is free */
+	} else if (find_hint(work->vm, other->ppn, hash, &mine)) {
+		batch_keep(work->vm, BATCH_SHARE, &mine, candidate_of(hash, CANDIDATE_JOIN)); /* if not: in a later pass */
 	}
 }
 
@@ -178,24 +144,14 @@ static void (*const commits[])(struct scan_work *work, struct candidate *candida
 
 void commit_some(struct scan_work *work)
 {
-	struct scan *scan = &work->vm->scan;
+	struct candidate candidate;
 	struct page page;
 
-	CHECK(scan->closed && scan->kept <= scan->next);
-	if (!platform_settled(work->vm, (struct mm_debt){ scan->batch_epoch }))
+	if (!batch_is_settled(work->vm, BATCH_SHARE))
 		return;
-	while (scan->next < scan->count && work->pages && !work->partner.mpn) {
-		struct candidate candidate = scan->batch[scan->next++];
-
-		if (is_still_guarded(work->vm, &candidate, &page)) {
-			commits[candidate.kind](work, &candidate, &page);
-			work->pages--;
-		} else {
-			scan->counts.cancelled++;
-		}
+	while (work->pages && !work->partner.mpn && batch_next(work->vm, BATCH_SHARE, &candidate, &page)) {
+		CHECK(candidate.kind < ARRAY_SIZE(commits));
+		commits[candidate.kind](work, &candidate, &page);
+		work->pages--;
 	}
-	if (scan->next < scan->count)
-		return;
-	scan->count = scan->kept; /* what this batch brought forth is the beginning of the next one */
-	scan->closed = false;
 }

@@ -15,12 +15,15 @@ struct scan_work {
 	struct share_match partner; /* a hint with the contents of a frame that is shared now */
 };
 
+enum candidate_kind {
+	CANDIDATE_JOIN, /* its contents are known: it joins a shared frame, or becomes one for a hint's page to join */
+	CANDIDATE_ZERO, /* becomes EMPTY */
+};
+
 bool commit_is_zero(u32 mpn);
 /* Guard the page and queue it, or, if it cannot be, have it looked at in the next pass. */
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind);
 /* A shared frame may have the contents that this page's hint tells of. */
 void commit_propose(struct mm_vm *vm, u32 ppn, u32 hash);
-/* No more candidates: from now on the batch waits for its debt. */
-void commit_close(struct mm_vm *vm);
 /* Commit what is settled, until the step's work is used up or a partner is found. */
 void commit_some(struct scan_work *work);

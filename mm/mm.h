@@ -158,8 +158,7 @@ void mm_active(struct mm_vm *vm, struct mm_active *active);
 
 struct mm_scan_counts {
 	u64 hashed, merged, zeros; /* pages looked at; merged with a shared frame; found to be all zeros */
-	u64 stale, cancelled,
-		collisions; /* hints that were wrong; candidates that were written; frames of equal hash and other contents */
+	u64 stale, collisions;     /* hints that were wrong; frames of equal hash and other contents */
 };
 
 /* Look at all pages of the VM that have changed since the last pass, in mm_share_step. */

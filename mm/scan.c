@@ -120,6 +120,12 @@ static bool is_due(struct mm_vm *vm, struct page *page)
 	return true;
 }
 
+/* The batch takes no more. */
+static bool is_full(const struct mm_vm *vm)
+{
+	return vm->batches[BATCH_SHARE].count == BATCH_PAGES;
+}
+
 /* The rest of the group, as far as the step goes. */
 static void scan_group(struct scan_work *work)
 {
@@ -127,7 +133,7 @@ static void scan_group(struct scan_work *work)
 	ppn_t first = pmap_nth_ppn(work->vm, group_at(work->vm) * HARVEST_PAGES);
 	struct page page;
 
-	while (scan->index < HARVEST_PAGES && work->pages && work->looks && scan->count < SCAN_BATCH) {
+	while (scan->index < HARVEST_PAGES && work->pages && work->looks && !is_full(work->vm)) {
 		ppn_t ppn = { first.n + scan->index++ };
 
 		work->looks--;
@@ -151,7 +157,7 @@ static void scan_pages(struct scan_work *work)
 	struct mm_vm *vm = work->vm;
 	struct scan *scan = &vm->scan;
 
-	while (scan->active && work->pages && work->looks && scan->count < SCAN_BATCH) {
+	while (scan->active && work->pages && work->looks && !is_full(work->vm)) {
 		if (scan->index < HARVEST_PAGES) {
 			if (!is_group_settled(vm))
 				return;
@@ -168,23 +174,22 @@ static void scan_pages(struct scan_work *work)
 
 static bool has_work(struct mm_vm *vm)
 {
-	const struct scan *scan = &vm->scan;
+	const struct batch *batch = &vm->batches[BATCH_SHARE];
 
-	if (scan->closed)
-		return platform_settled(vm, (struct mm_debt){ scan->batch_epoch });
-	return scan->active ? is_group_settled(vm) : scan->count > 0;
+	if (batch->closed)
+		return batch_is_settled(vm, BATCH_SHARE);
+	return vm->scan.active ? is_group_settled(vm) : batch->count > 0;
 }
 
 static void step(struct scan_work *work)
 {
 	struct mm_vm *vm = work->vm;
 
-	if (!vm->scan.closed)
+	if (!vm->batches[BATCH_SHARE].closed)
 		scan_pages(work);
-	if (vm->scan.count == SCAN_BATCH || !vm->scan.active)
-		commit_close(vm);
-	if (vm->scan.closed)
-		commit_some(work);
+	if (is_full(vm) || !vm->scan.active)
+		batch_close(vm, BATCH_SHARE);
+	commit_some(work);
 }
 
 /* Round and round: the next VM that has something to do. */

@@ -8,18 +8,6 @@
 #pragma once
 #include "mm/platform.h"
 
-enum { SCAN_BATCH = 32 };
-
-enum candidate_kind {
-	CANDIDATE_JOIN, /* its contents are known: it joins a shared frame, or becomes one for a hint's page to join */
-	CANDIDATE_ZERO, /* becomes EMPTY */
-};
-
-struct candidate {
-	u32 ppn, hash;
-	enum candidate_kind kind;
-};
-
 /* What the scanner knows of a VM; under its lock. */
 struct scan {
 	u64 start, stride, done; /* groups of pages: where the pass began, its order, how many it has seen */
@@ -27,9 +15,5 @@ struct scan {
 	u32 pass;
 	u32 index;   /* next page of the group; HARVEST_PAGES: the group is done */
 	bool active; /* a pass is under way */
-	bool closed; /* the batch waits for batch_epoch, or is being committed */
-	u64 batch_epoch;
-	u32 count, next, kept; /* candidates; the next to commit; those that committing has added */
-	struct candidate batch[SCAN_BATCH];
 	struct mm_scan_counts counts;
 };

@@ -2,6 +2,7 @@
 /* What mm knows of one VM, and the table that finds it.  Private to mm/. */
 #pragma once
 #include "mm/balloon.h"
+#include "mm/batch.h"
 #include "mm/sample.h"
 #include "mm/scan.h"
 
@@ -71,6 +72,7 @@ struct mm_vm {
 	u32 release_cursor;
 	u64 references; /* to shared frames */
 	struct balloon balloon;
+	struct batch batches[BATCH_USERS];
 	struct scan scan;
 	struct sample sample;
 	u64 copies;                      /* of shared pages, for a write */

@@ -117,6 +117,7 @@ err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 
 	if (error)
 		return error;
+	batch_strike(vm, page->ppn.n);
 	pmap_watch(vm, page, ENTRY_GUARDED, ceiling);
 	narrow(vm, page, ceiling);
 	return OK;

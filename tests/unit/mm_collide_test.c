@@ -54,7 +54,7 @@ static void pages_of_one_hash_are_merged_by_their_contents_alone(void **state)
 			while (mm_share_step(4))
 				fake_audit_memory();
 			fake_settle_everything();
-		} while (fake_vm(SLOT)->scan.active || fake_vm(SLOT)->scan.count);
+		} while (fake_vm(SLOT)->scan.active || fake_vm(SLOT)->batches[BATCH_SHARE].count);
 	}
 	share_totals(&totals);
 	assert_int_equal(totals.frames, CONTENTS);

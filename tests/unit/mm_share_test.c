@@ -111,7 +111,8 @@ static void scan_all(void)
 
 			fake_settle_everything();
 			for (u32 slot = A; slot <= C; slot++)
-				waiting += vm_slots[slot + 1].vm && (fake_vm(slot)->scan.active || fake_vm(slot)->scan.count);
+				waiting += vm_slots[slot + 1].vm &&
+					   (fake_vm(slot)->scan.active || fake_vm(slot)->batches[BATCH_SHARE].count);
 			if (!waiting)
 				return;
 		}
@@ -300,7 +301,7 @@ static void nothing_is_merged_while_a_cpu_may_still_write(void **state)
 	fake_cpu_set(0);
 	while (mm_share_step(8)) /* enough to commit at once what is found */
 		;
-	assert_int_equal(fake_vm(A)->scan.count, 1);
+	assert_int_equal(fake_vm(A)->batches[BATCH_SHARE].count, 1);
 	assert_int_equal(state_of(A, 5), PAGE_PRIVATE);
 	fake_cpu_set(1);
 	put(A, 5, 16, 77);
