@@ -34,7 +34,7 @@ struct page;
 
 /* Guard the page and queue it; candidate->ppn is filled in.  False: the batch is closed or full, or the page cannot be guarded. */
 bool batch_add(struct mm_vm *vm, enum batch_user user, struct page *page, struct candidate candidate);
-/* The same for the batch after the one that is being committed, in a place that has become free. */
+/* The same for the batch after the one that is being committed, in the place of the candidate that batch_next gave; once for each. */
 bool batch_keep(struct mm_vm *vm, enum batch_user user, struct page *page, struct candidate candidate);
 /* No more candidates: from now on the batch, if there is one, waits for its debt. */
 void batch_close(struct mm_vm *vm, enum batch_user user);

@@ -34,6 +34,8 @@ HOST = [
     Mutant("dropped-reference-is-not-awaited", "mm/resolve.c", "if (!debt_is_passed_16(vm, (u16)(entry >> ENTRY_EPOCH_SHIFT)))", "if (0)",
            "mm_share_test"),
     Mutant("copy-is-not-awaited", "mm/cow.c", "if (!debt_is_passed(vm, frame_of(mpn)->epoch))", "if (0)", "mm_property_test"),
+    Mutant("second-guard-keeps-the-first-candidacy", "mm/watch.c", "batch_strike(vm, page->ppn.n);", "(void)0;", "mm_batch_test"),
+    Mutant("read-does-not-cancel", "mm/batch.c", "if (entry_ceiling(entry) <= candidate->ceiling)", "if (1)", "mm_batch_test"),
     Mutant("batch-is-not-awaited", "mm/batch.c", "return batch->closed && platform_settled(vm, (struct mm_debt){ batch->epoch });",
            "return batch->closed;",
            "mm_share_test"),

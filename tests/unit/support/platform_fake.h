@@ -5,7 +5,7 @@
  * settling is noticed late, memory that mm did not back faults.  Safe for threads: one CPU (fake_cpu_set) a thread.
  */
 #pragma once
-#include "mm/platform.h"
+#include "mm/entry.h"
 
 enum {
 	FAKE_CPUS = 4,
@@ -57,6 +57,20 @@ bool fake_is_in_guest(u32 slot);
 
 /* access + resolve until done; E_SUSPEND and the like come back to the caller. */
 err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale);
+
+/* ---- a guest on the calling CPU that tries again, as often as it takes, while all CPUs pass (platform_fake_guest.c) ---- */
+
+/* Read or write a word of page `ppn`; what is refused for good comes back. */
+err_t fake_try(u32 slot, u32 ppn, u32 offset, u64 *value, enum mm_access access);
+/* The same, CHECKed to succeed. */
+u64 fake_get(u32 slot, u32 ppn, u32 offset);
+void fake_put(u32 slot, u32 ppn, u32 offset, u64 value);
+/* A page of words that no other `content` has; is it still that? */
+void fake_put_page(u32 slot, u32 ppn, u64 content);
+bool fake_page_is(u32 slot, u32 ppn, u64 content);
+enum page_state fake_state_of(u32 slot, u32 ppn);
+/* The end of a test: the VM ends, all debts are settled, and everything is right. */
+void fake_vm_end_clean(u32 slot);
 
 /* Forget every translation of the VM at once, as losing the tables would. */
 void fake_drop_all(u32 slot);
