@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How the machine is switched off by ACPI: a sound sleep package is used, a broken one or a broken table is not there. */
 #include "kernel/x86/acpi.h"
+#include "tests/unit/support/firmware.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,60 +10,29 @@
 
 #include <cmocka.h>
 
-#define BASE 0xe0000ULL
+enum { ROOT = 0x100, FADT = 0x200, DSDT = 0x400, FADT_BYTES = 244 };
 
-enum { MEMORY = 0x1000, ROOT = 0x100, FADT = 0x200, DSDT = 0x400, HEADER = 36, FADT_BYTES = 244 };
-
-static u8 memory[MEMORY];
 static struct acpi acpi;
-
-const u8 *acpi_reach(u64 physical, u64 bytes)
-{
-	return physical >= BASE && physical - BASE <= MEMORY && bytes <= MEMORY - (physical - BASE) ? memory + (physical - BASE)
-												    : NULL;
-}
-
-static void put(u32 at, u32 bytes, u64 value)
-{
-	memcpy(memory + at, &value, bytes);
-}
-
-static void sum_up(u32 at, u32 bytes, u32 field)
-{
-	u8 sum = 0;
-
-	memory[at + field] = 0;
-	for (u32 i = 0; i < bytes; i++)
-		sum = (u8)(sum + memory[at + i]);
-	memory[at + field] = (u8)-sum;
-}
-
-static void finish(u32 at, const char *signature, u32 bytes)
-{
-	memcpy(memory + at, signature, 4);
-	put(at + 4, 4, bytes);
-	sum_up(at, bytes, 9);
-}
 
 /* A root with a FADT and, under it, a DSDT of these bytes of AML. */
 static void read_machine(const void *aml, u32 bytes)
 {
-	memcpy(memory + DSDT + HEADER, aml, bytes);
-	finish(DSDT, "DSDT", HEADER + bytes);
-	put(FADT + 40, 4, BASE + DSDT);
-	finish(FADT, "FACP", FADT_BYTES);
-	put(ROOT + HEADER, 4, BASE + FADT);
-	finish(ROOT, "RSDT", HEADER + 4);
-	memcpy(memory, "RSD PTR ", 8);
-	put(16, 4, BASE + ROOT);
-	sum_up(0, 20, 8);
-	acpi_read(&acpi, BASE);
+	memcpy(firmware + DSDT + TABLE_HEADER, aml, bytes);
+	firmware_table(DSDT, "DSDT", TABLE_HEADER + bytes);
+	firmware_put(FADT + 40, 4, FIRMWARE_BASE + DSDT);
+	firmware_table(FADT, "FACP", FADT_BYTES);
+	firmware_put(ROOT + TABLE_HEADER, 4, FIRMWARE_BASE + FADT);
+	firmware_table(ROOT, "RSDT", TABLE_HEADER + 4);
+	memcpy(firmware, "RSD PTR ", 8);
+	firmware_put(16, 4, FIRMWARE_BASE + ROOT);
+	firmware_sum_up(0, 20, 8);
+	acpi_read(&acpi, FIRMWARE_BASE);
 }
 
 static int begin(void **state)
 {
 	(void)state;
-	memset(memory, 0, sizeof(memory));
+	firmware_reset();
 	return 0;
 }
 
@@ -98,15 +68,15 @@ static void a_broken_sleep_package_says_nothing_at_all(void **state)
 static void a_table_whose_sum_is_wrong_is_not_there(void **state)
 {
 	(void)state;
-	put(FADT + 76, 4, 0x608);
+	firmware_put(FADT + 76, 4, 0x608);
 	read_machine("..", 2);
 	assert_int_equal(acpi.pm_timer_port, 0x608);
-	memory[FADT + 76] ^= 1;
-	acpi_read(&acpi, BASE);
+	firmware[FADT + 76] ^= 1;
+	acpi_read(&acpi, FIRMWARE_BASE);
 	assert_true(acpi.found);
 	assert_int_equal(acpi.pm_timer_port, 0);
-	memory[8] ^= 1;
-	acpi_read(&acpi, BASE);
+	firmware[8] ^= 1;
+	acpi_read(&acpi, FIRMWARE_BASE);
 	assert_false(acpi.found);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ACPI's tables as firmware may hand them over: what is sound is read, and nothing that is damaged or malicious is trusted. */
 #include "kernel/x86/acpi.h"
+#include "tests/unit/support/firmware.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,66 +11,28 @@
 
 #include <cmocka.h>
 
-enum { MEMORY_BYTES = 4096, BASE = 0xe0000, XSDT = 64, SPCR = 256, SPCR_BYTES = 88, HEADER = 36 };
+enum { XSDT = 64, SPCR = 256, SPCR_BYTES = 88 };
 
-static u8 memory[MEMORY_BYTES]; /* physical, from BASE on */
 static struct acpi acpi;
-
-/* What it may read lies on the heap, exactly as long as it asked for: the sanitizer sees every byte beyond. */
-const u8 *acpi_reach(u64 physical, u64 bytes)
-{
-	static u8 *copies[512];
-	static u32 next;
-
-	if (physical < BASE || bytes > MEMORY_BYTES || physical - BASE > MEMORY_BYTES - bytes)
-		return NULL;
-	free(copies[next]);
-	u8 *copy = copies[next] = malloc(bytes);
-
-	next = (next + 1) % 512;
-	memcpy(copy, memory + (physical - BASE), bytes);
-	return copy;
-}
-
-static void put(u32 at, u64 value, u32 bytes)
-{
-	memcpy(memory + at, &value, bytes);
-}
-
-static void seal(u32 at, u32 bytes, u32 checksum_at)
-{
-	u8 sum = 0;
-
-	memory[at + checksum_at] = 0;
-	for (u32 i = 0; i < bytes; i++)
-		sum = (u8)(sum + memory[at + i]);
-	memory[at + checksum_at] = (u8)-sum;
-}
 
 static void seal_table(u32 at)
 {
 	u32 bytes;
 
-	memcpy(&bytes, memory + at + 4, sizeof(bytes));
-	seal(at, bytes, 9);
-}
-
-static void put_header(u32 at, const char *signature, u32 bytes)
-{
-	memcpy(memory + at, signature, 4);
-	put(at + 4, bytes, 4);
+	memcpy(&bytes, firmware + at + 4, sizeof(bytes));
+	firmware_sum_up(at, bytes, 9);
 }
 
 static void put_roots(void)
 {
-	memcpy(memory, "RSD PTR ", 8);
-	put(15, 2, 1);
-	put(20, 36, 4);
-	put(24, BASE + XSDT, 8);
-	seal(0, 20, 8);
-	seal(0, 36, 32);
-	put_header(XSDT, "XSDT", HEADER + 8);
-	put(XSDT + HEADER, BASE + SPCR, 8);
+	memcpy(firmware, "RSD PTR ", 8);
+	firmware_put(15, 1, 2);
+	firmware_put(20, 4, 36);
+	firmware_put(24, 8, FIRMWARE_BASE + XSDT);
+	firmware_sum_up(0, 20, 8);
+	firmware_sum_up(0, 36, 32);
+	firmware_table(XSDT, "XSDT", TABLE_HEADER + 8);
+	firmware_put(XSDT + TABLE_HEADER, 8, FIRMWARE_BASE + SPCR);
 	seal_table(XSDT);
 }
 
@@ -77,23 +40,24 @@ static void put_roots(void)
 static int a_sound_machine(void **state)
 {
 	(void)state;
-	memset(memory, 0, sizeof(memory));
+	firmware_reset();
 	put_roots();
-	put_header(SPCR, "SPCR", SPCR_BYTES);
-	put(SPCR + 8, 4, 1);
-	put(SPCR + 40, 1, 1);
-	put(SPCR + 41, 8, 1);
-	put(SPCR + 44, 0x2f8, 8);
-	put(SPCR + 52, 2, 1);
-	put(SPCR + 54, 3, 4);
-	put(SPCR + 58, 4, 1);
+	firmware_table(SPCR, "SPCR", SPCR_BYTES);
+	firmware_put(SPCR + 8, 1, 4);
+	firmware_put(SPCR + 40, 1, 1);
+	firmware_put(SPCR + 41, 1, 8);
+	firmware_put(SPCR + 44, 8, 0x2f8);
+	firmware_put(SPCR + 52, 1, 2);
+	firmware_put(SPCR + 54, 4, 3);
+	firmware_put(SPCR + 58, 1, 4);
 	return 0;
 }
 
 static void read_all(void)
 {
 	seal_table(SPCR);
-	acpi_read(&acpi, BASE);
+	acpi_read(&acpi, FIRMWARE_BASE);
+	firmware_forget();
 	assert_true(acpi.found);
 }
 
@@ -107,10 +71,10 @@ static void is_refused(const char *reason)
 
 static void in_memory(u64 address, u8 bits, u8 access)
 {
-	put(SPCR + 40, 0, 1);
-	put(SPCR + 41, bits, 1);
-	put(SPCR + 43, access, 1);
-	put(SPCR + 44, address, 8);
+	firmware_put(SPCR + 40, 1, 0);
+	firmware_put(SPCR + 41, 1, bits);
+	firmware_put(SPCR + 43, 1, access);
+	firmware_put(SPCR + 44, 8, address);
 	read_all();
 }
 
@@ -130,8 +94,8 @@ static void a_port_is_read_with_its_interrupt_and_speed(void **state)
 static void a_later_revision_says_clock_and_exact_baud(void **state)
 {
 	(void)state;
-	put(SPCR + 76, 48000000, 4);
-	put(SPCR + 80, 1500000, 4);
+	firmware_put(SPCR + 76, 4, 48000000);
+	firmware_put(SPCR + 80, 4, 1500000);
 	read_all();
 	assert_int_equal(acpi.serial.clock_hz, 48000000);
 	assert_int_equal(acpi.serial.baud, 1500000);
@@ -141,7 +105,7 @@ static void an_unknown_speed_stays_as_firmware_set_it(void **state)
 {
 	(void)state;
 	for (u32 code = 0; code < 256; code++) {
-		put(SPCR + 58, code, 1);
+		firmware_put(SPCR + 58, 1, code);
 		read_all();
 		assert_int_equal(acpi.serial.baud, code == 3   ? 9600
 						   : code == 4 ? 19200
@@ -154,12 +118,12 @@ static void an_unknown_speed_stays_as_firmware_set_it(void **state)
 static void an_interrupt_of_the_8259s_is_one_of_sixteen(void **state)
 {
 	(void)state;
-	put(SPCR + 52, 1, 1);
-	put(SPCR + 53, 4, 1);
+	firmware_put(SPCR + 52, 1, 1);
+	firmware_put(SPCR + 53, 1, 4);
 	read_all();
 	assert_true(acpi.serial.has_isa_irq && !acpi.serial.has_gsi);
 	assert_int_equal(acpi.serial.interrupt, 4);
-	put(SPCR + 53, 16, 1);
+	firmware_put(SPCR + 53, 1, 16);
 	read_all();
 	assert_true(!acpi.serial.has_isa_irq && !acpi.serial.has_gsi);
 	assert_null(acpi.serial.trouble);
@@ -197,15 +161,15 @@ static void a_layout_that_cannot_be_is_refused(void **state)
 static void an_address_that_cannot_be_is_refused(void **state)
 {
 	(void)state;
-	put(SPCR + 44, 0xfff9, 8);
+	firmware_put(SPCR + 44, 8, 0xfff9);
 	is_refused("I/O port");
-	put(SPCR + 44, 0x1000003f8, 8);
+	firmware_put(SPCR + 44, 8, 0x1000003f8);
 	is_refused("I/O port");
 	in_memory(1ULL << 36, 8, 1);
 	is_refused("address");
 	in_memory(~0ULL, 8, 1);
 	is_refused("address");
-	put(SPCR + 40, 2, 1);
+	firmware_put(SPCR + 40, 1, 2);
 	is_refused("neither");
 }
 
@@ -213,7 +177,7 @@ static void what_is_no_16550_is_refused(void **state)
 {
 	(void)state;
 	for (u32 type = 0; type < 256; type++) {
-		put(SPCR + 36, type, 1);
+		firmware_put(SPCR + 36, 1, type);
 		if (type == 0 || type == 1 || type == 0x12) {
 			read_all();
 			assert_null(acpi.serial.trouble);
@@ -226,7 +190,7 @@ static void what_is_no_16550_is_refused(void **state)
 static void a_console_that_is_switched_off_is_no_trouble(void **state)
 {
 	(void)state;
-	put(SPCR + 44, 0, 8);
+	firmware_put(SPCR + 44, 8, 0);
 	read_all();
 	assert_null(acpi.serial.trouble);
 	assert_true(acpi.serial.base.address == 0);
@@ -235,8 +199,8 @@ static void a_console_that_is_switched_off_is_no_trouble(void **state)
 static void a_short_table_is_refused(void **state)
 {
 	(void)state;
-	for (u32 bytes = HEADER; bytes < 76; bytes++) {
-		put(SPCR + 4, bytes, 4);
+	for (u32 bytes = TABLE_HEADER; bytes < 76; bytes++) {
+		firmware_put(SPCR + 4, 4, bytes);
 		is_refused("too short");
 	}
 }
@@ -245,12 +209,12 @@ static void a_damaged_table_is_passed_over_and_counted(void **state)
 {
 	(void)state;
 	seal_table(SPCR);
-	memory[SPCR + 44]++;
-	acpi_read(&acpi, BASE);
+	firmware[SPCR + 44]++;
+	acpi_read(&acpi, FIRMWARE_BASE);
 	assert_int_equal(acpi.damaged, 1);
 	assert_true(acpi.serial.base.address == 0 && !acpi.serial.trouble);
-	put(SPCR + 4, MEMORY_BYTES, 4);
-	acpi_read(&acpi, BASE);
+	firmware_put(SPCR + 4, 4, FIRMWARE_BYTES);
+	acpi_read(&acpi, FIRMWARE_BASE);
 	assert_int_equal(acpi.damaged, 1);
 }
 
@@ -265,9 +229,9 @@ static void any_bytes_give_a_place_that_can_be_or_none(void **state)
 	for (u32 round = 0; round < 20000; round++) {
 		a_sound_machine(NULL);
 		for (u32 changes = (u32)rand() % 8; changes > 0; changes--)
-			memory[SPCR + 36 + rand() % (SPCR_BYTES - 36)] = (u8)rand();
+			firmware[SPCR + 36 + rand() % (SPCR_BYTES - 36)] = (u8)rand();
 		if (rand() % 4 == 0)
-			put(SPCR + 4, (u32)rand() % 120 + HEADER, 4);
+			firmware_put(SPCR + 4, 4, (u32)rand() % 120 + TABLE_HEADER);
 		read_all();
 		const struct acpi_serial *serial = &acpi.serial;
 
