@@ -3,8 +3,10 @@
 #include "kernel/lib/check.h"
 
 enum { PHASE_CLEAR, PHASE_GATHER, PHASE_SWEEP, PHASE_SET, PHASE_DONE };
-enum { COST_SHIFT = 20, WEIGHT_SHIFT = 40, X_SHIFT = WEIGHT_SHIFT + 2, WHOLE = 1000, QUARTERS = 4 };
-#define X_MOST BIT(62) /* a weight of 1, the least, reaches 2^20 pages; larger targets only come with larger weights */
+enum { COST_SHIFT = 20, WEIGHT_SHIFT = 34, X_SHIFT = WEIGHT_SHIFT + 10, WHOLE = 1000, QUARTERS = 4 };
+/* With it the largest x reaches 2^32 pages, all that a machine can have; one share at a tax of 75 % has it. */
+#define LEAST_WEIGHT BIT(12)
+_Static_assert((u64)ALLOC_MAX_SHARES < BIT(64 - WEIGHT_SHIFT), "a weight is below 2^X_SHIFT, before the division below 2^64");
 
 /* ---- the tax ---- */
 
@@ -39,6 +41,13 @@ u64 alloc_cost(u32 active_permille, u32 tax_permille, bool progressive)
 
 /* ---- from the leaves up: what a pool's children need and may have ---- */
 
+static u64 weight_of(const struct alloc_node *node)
+{
+	u64 cost = alloc_cost(node->active_permille, node->tax_permille, node->progressive);
+
+	return node->shares ? max_u64(((u64)node->shares << WEIGHT_SHIFT) / cost, LEAST_WEIGHT) : 0;
+}
+
 static void gather(struct alloc_node *nodes, u32 index)
 {
 	struct alloc_node *node = &nodes[index];
@@ -50,8 +59,7 @@ static void gather(struct alloc_node *nodes, u32 index)
 		node->max = max_u64(min_u64(node->max, node->children_max), node->min);
 		node->active_permille = node->children_max ? (u32)(node->children_active / node->children_max) : WHOLE;
 	}
-	node->weight =
-		((u64)node->shares << WEIGHT_SHIFT) / alloc_cost(node->active_permille, node->tax_permille, node->progressive);
+	node->weight = weight_of(node);
 	node->next = parent->first;
 	parent->first = index;
 	parent->children_min += node->min;
@@ -84,7 +92,7 @@ static void begin_pool(struct alloc_job *job, u32 index)
 		job->missing += pool->children_min - pool->target;
 	job->left = pool->target - min_u64(pool->target, pool->children_min);
 	job->low = 0;
-	job->high = X_MOST;
+	job->high = UINT64_MAX;
 	job->cursor = pool->first;
 	job->sum = 0;
 }

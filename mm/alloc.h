@@ -13,7 +13,7 @@
 #include "kernel/lib/types.h"
 
 enum {
-	ALLOC_MAX_SHARES = 1 << 22,
+	ALLOC_MAX_SHARES = (1 << 30) - 1,
 	ALLOC_MAX_TAX = 990,    /* per mille */
 	ALLOC_STEP_NODES = 512, /* that one step looks at: about 10,000 instructions */
 	ALLOC_NO_NODE = 0xffffffff,

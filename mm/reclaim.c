@@ -14,52 +14,69 @@ const char *reclaim_text(enum reclaim_reason reason)
 	return texts[reason];
 }
 
-/* By state: may pages be taken, must they go out at once, is the VM slowed down? */
+/* By state: are pages taken down to the target, must they go out at once, is the VM slowed down? */
 static const struct {
-	bool take, at_once, throttle;
-	enum reclaim_reason reason;
+	bool to_target, at_once, throttle;
+	enum reclaim_reason idle, reason;
 } states[] = {
-	[MM_HIGH] = { false, false, false, RECLAIM_PLENTY },
-	[MM_SOFT] = { true, false, false, RECLAIM_BALLOON },
-	[MM_HARD] = { true, true, false, RECLAIM_HARD },
-	[MM_LOW] = { true, true, true, RECLAIM_LOW },
+	[MM_HIGH] = { false, false, false, RECLAIM_PLENTY, RECLAIM_LIMIT },
+	[MM_SOFT] = { true, false, false, RECLAIM_NOTHING, RECLAIM_BALLOON },
+	[MM_HARD] = { true, true, false, RECLAIM_NOTHING, RECLAIM_HARD },
+	[MM_LOW] = { true, true, true, RECLAIM_NOTHING, RECLAIM_LOW },
 };
 
-/* What its balloon can still take of `excess`, and why not more. */
-static u64 balloon_part(const struct reclaim_row *row, u64 excess, enum reclaim_reason *reason)
+/* What its balloon can still take of `excess`. */
+static u64 balloon_part(const struct reclaim_row *row, u64 excess)
 {
 	u64 room = row->balloon_limit > row->balloon ? row->balloon_limit - row->balloon : 0;
 
-	if (row->has_balloon && row->answers && room >= excess)
-		return excess;
-	*reason = !row->has_balloon ? RECLAIM_NO_BALLOON : !row->answers ? RECLAIM_BALLOON_DEAD : RECLAIM_BALLOON_FULL;
-	return row->has_balloon && row->answers ? room : 0;
+	return row->has_balloon && row->answers ? min_u64(room, excess) : 0;
+}
+
+static enum reclaim_reason why_not_balloon(const struct reclaim_row *row)
+{
+	if (!row->has_balloon)
+		return RECLAIM_NO_BALLOON;
+	return row->answers ? RECLAIM_BALLOON_FULL : RECLAIM_BALLOON_DEAD;
 }
 
 /* A balloon goes down as far as the target allows, whatever the state: then the guest may use what it is entitled to. */
 static u64 deflated(const struct reclaim_row *row)
 {
-	u64 allowed = row->target > row->resident ? row->target - row->resident : 0;
+	u64 allowed = row->target > row->held ? row->target - row->held : 0;
 
 	return row->balloon > allowed ? row->balloon - allowed : 0;
+}
+
+static enum reclaim_reason reason_for(const struct reclaim_row *row, enum mm_state state, bool balloon_suffices)
+{
+	if (balloon_suffices && !row->page_out)
+		return states[state].at_once ? RECLAIM_BALLOON : states[state].reason;
+	if (!row->pages_out)
+		return RECLAIM_NOWHERE;
+	return states[state].at_once ? states[state].reason : why_not_balloon(row);
+}
+
+static void take(struct reclaim_row *row, enum mm_state state, u64 excess)
+{
+	u64 ballooned = balloon_part(row, excess);
+
+	row->balloon_target = row->balloon + ballooned;
+	if (row->pages_out)
+		row->page_out = states[state].at_once ? excess : excess - ballooned;
+	row->throttled = states[state].throttle;
+	row->reason = reason_for(row, state, ballooned == excess);
 }
 
 void reclaim_decide(struct reclaim_row *row, enum mm_state state)
 {
 	CHECK(row->min <= row->target && row->target <= row->max && (u32)state < ARRAY_SIZE(states));
-	u64 excess = row->resident > row->target ? row->resident - row->target : 0;
+	u64 keeps = states[state].to_target ? row->target : row->max;
 
 	row->balloon_target = deflated(row);
 	row->page_out = 0;
-	row->throttled = states[state].throttle && excess > 0;
-	row->reason = excess ? states[state].reason : RECLAIM_NOTHING;
-	if (!excess || !states[state].take)
-		return;
-	enum reclaim_reason why_not = row->reason;
-	u64 ballooned = balloon_part(row, excess, &why_not);
-
-	row->balloon_target = row->balloon + ballooned;
-	row->page_out = states[state].at_once ? excess : excess - ballooned;
-	if (!states[state].at_once)
-		row->reason = why_not;
+	row->throttled = false;
+	row->reason = row->held > row->target ? states[state].idle : RECLAIM_NOTHING;
+	if (row->held > keeps)
+		take(row, state, row->held - keeps);
 }
