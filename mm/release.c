@@ -84,7 +84,7 @@ static bool release_pages(struct mm_vm *vm)
 	}
 	if (first + RELEASE_PAGES < LARGE_PAGES) {
 		vm->release_cursor += RELEASE_PAGES;
-	} else if (reserve_release(vm, block)) {
+	} else if (reserve_release(vm, number)) {
 		free_entries(vm, block);
 		vm->release_cursor += RELEASE_PAGES;
 	}

@@ -11,6 +11,14 @@ static void set_aside(struct mm_vm *vm, s64 frames)
 	__atomic_fetch_add(&frame_counts.set_aside, (u64)frames, __ATOMIC_RELAXED);
 }
 
+/* Set aside for this page?  A frame that left its block for good may be set aside for another VM's by now. */
+static bool is_set_aside(const struct mm_vm *vm, u32 mpn, u32 ppn)
+{
+	if (frame_state(mpn) != FRAME_RESERVED || __atomic_load_n(&frame_of(mpn)->owner, __ATOMIC_RELAXED) != vm->id)
+		return false;
+	return frame_of(mpn)->ppn == ppn;
+}
+
 static bool is_untouched(const struct block *block)
 {
 	return !block->reserve && !block->tally[TALLY_PRIVATE];
@@ -40,7 +48,7 @@ u32 reserve_take(struct mm_vm *vm, struct page *page)
 
 	if (is_untouched(block))
 		make(vm, page);
-	if (block->reserve && frame_state(block->reserve + page->index) == FRAME_RESERVED) {
+	if (block->reserve && is_set_aside(vm, block->reserve + page->index, page->ppn.n)) {
 		set_aside(vm, -1);
 		return block->reserve + page->index;
 	}
@@ -62,14 +70,14 @@ bool reserve_put_back(struct mm_vm *vm, u32 mpn, u32 ppn)
  * Free the runs of RESERVED frames in the block, BREAK_RUNS at most (a guest that touches every other page makes 256); the pages
  * that have theirs keep them.  True when none is left.
  */
-static bool free_unused(struct mm_vm *vm, u32 first)
+static bool free_unused(struct mm_vm *vm, u32 first, u32 base)
 {
 	u32 runs = 0;
 
 	for (u32 i = 0; i < LARGE_PAGES; i++) {
 		u32 run = 0;
 
-		while (i + run < LARGE_PAGES && frame_state(first + i + run) == FRAME_RESERVED)
+		while (i + run < LARGE_PAGES && is_set_aside(vm, first + i + run, base + i + run))
 			run++;
 		if (!run)
 			continue;
@@ -82,10 +90,11 @@ static bool free_unused(struct mm_vm *vm, u32 first)
 	return true;
 }
 
-/* While frames are set aside the machine block cannot become anybody else's, so `reserve` may stay until the last has gone. */
-static bool give_back(struct mm_vm *vm, struct block *block)
+/* Its pages may all have left for good, and the machine block be somebody else's by now: then there is nothing to give back. */
+static bool give_back(struct mm_vm *vm, u32 number)
 {
-	bool done = free_unused(vm, block->reserve);
+	struct block *block = pmap_block(vm, number);
+	bool done = free_unused(vm, block->reserve, pmap_block_ppn(vm, number).n);
 
 	if (done)
 		pmap_forget_reserve(vm, block);
@@ -100,19 +109,21 @@ bool reserve_break_one(struct mm_vm *vm)
 	for (u32 looked = 0; vm->set_aside && looked < RESERVE_LOOK; looked++, vm->break_cursor++) {
 		if (vm->break_cursor >= blocks)
 			vm->break_cursor = 0;
-		struct block *block = pmap_block(vm, vm->break_cursor);
+		const struct block *block = pmap_block(vm, vm->break_cursor);
 
 		/* A complete one is in use as it is. */
 		if (!block || !block->reserve || block->tally[TALLY_IN_PLACE] == LARGE_PAGES)
 			continue;
-		give_back(vm, block);
+		give_back(vm, vm->break_cursor);
 		return true;
 	}
 	return false;
 }
 
-bool reserve_release(struct mm_vm *vm, struct block *block)
+bool reserve_release(struct mm_vm *vm, u32 number)
 {
+	const struct block *block = pmap_block(vm, number);
+
 	CHECK(!block->tally[TALLY_PRIVATE]);
-	return !block->reserve || give_back(vm, block);
+	return !block->reserve || give_back(vm, number);
 }

@@ -24,5 +24,5 @@ static inline bool reserve_is_whole(const struct block *block)
  */
 enum { RESERVE_LOOK = 256 };
 bool reserve_break_one(struct mm_vm *vm);
-/* Release: the pages are gone; hand back a piece of what is set aside, true when there is nothing left. */
-bool reserve_release(struct mm_vm *vm, struct block *block);
+/* Release: the pages of block `number` are gone; hand back a piece of what is set aside, true when there is nothing left. */
+bool reserve_release(struct mm_vm *vm, u32 number);

@@ -3,10 +3,12 @@
 #include "mm/frame.h"
 #include "mm/pmap.h"
 #include "mm/reserve.h"
+#include "mm/share.h"
 #include "mm/state.h"
 #include "tests/unit/support/platform_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -520,6 +522,81 @@ static void two_vms_have_their_own_blocks(void **state)
 	fake_vm_end(1);
 }
 
+static void share_with(u32 slot)
+{
+	mm_share_begin_pass(fake_vm(slot));
+	for (u32 idle = 0; idle < 3; idle++) {
+		while (mm_share_step(8))
+			idle = 0;
+		fake_settle_everything();
+	}
+}
+
+static int by_number(const void *a, const void *b)
+{
+	u32 left = ((const mpn_t *)a)->n, right = ((const mpn_t *)b)->n;
+
+	return (left > right) - (left < right);
+}
+
+/* No single frames are left in caches but the highest: what is free joins. */
+static void flush_caches(void)
+{
+	while (mm_overhead_alloc(0, &ballast[ballast_count]) == OK)
+		ballast_count++;
+	qsort(ballast, ballast_count, sizeof(ballast[0]), by_number);
+	for (u32 i = 0; i < ballast_count; i++)
+		mm_overhead_free(ballast[i], 0);
+	ballast_count = 0;
+}
+
+/* All frames of a block have become shared, copied, and free again, in this order: its reservation is a memory of what was. */
+static void a_block_whose_frames_have_all_left_takes_none_that_is_set_aside_for_another_vm(void **state)
+{
+	enum { OTHER = 1, THIRD = 2, GROUP = 9 };
+
+	(void)state;
+	fake_vm_end(SLOT);
+	assert_int_equal(share_init(), OK);
+	share_group_begin(GROUP, SHARE_FAST);
+	fake_vm_group(SLOT, GROUP);
+	fake_vm_group(OTHER, GROUP);
+	assert_int_equal(fake_vm_start(SLOT, LARGE_PAGES, LARGE_PAGES), OK);
+	assert_int_equal(fake_vm_start(OTHER, LARGE_PAGES, LARGE_PAGES), OK);
+	for (u32 i = 0; i < LARGE_PAGES; i++) {
+		fake_put(SLOT, i, 8, 1 + i);
+		fake_put(OTHER, i, 8, 1 + i);
+	}
+	u32 first = frame_behind(0).n;
+
+	share_with(OTHER);
+	share_with(SLOT); /* its frames become the shared ones */
+	share_with(OTHER);
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		fake_put(SLOT, i, 16, 7); /* and are left to the other VM */
+	for (u32 i = 0; i < LARGE_PAGES; i++)
+		assert_int_not_equal(frame_behind(i).n, first + i);
+	fake_vm_end(OTHER);
+	fake_settle_everything();
+	flush_caches();
+	assert_int_equal(fake_vm_start(THIRD, 2 * LARGE_PAGES, 2 * LARGE_PAGES), OK);
+	for (u32 block = 0; block < 2; block++)
+		fake_put(THIRD, block * LARGE_PAGES, 0, 1);
+	assert_int_equal(frame_state(first + 5), FRAME_RESERVED);
+	assert_int_equal(frame_of(first + 5)->owner, THIRD + 1);
+	assert_int_equal(mm_give_up(fake_vm(SLOT), 0, (ppn_t){ 5 }), OK);
+	fake_settle_everything();
+	fake_put(SLOT, 5, 0, 1);
+	assert_int_not_equal(frame_behind(5).n, first + 5);
+	fake_audit_memory();
+	fake_vm_end_clean(SLOT);
+	assert_true(frame_state(first + 5) == FRAME_RESERVED);
+	fake_vm_end_clean(THIRD);
+	fake_vm_group(SLOT, 0);
+	fake_vm_group(OTHER, 0);
+	assert_int_equal(fake_vm_start(SLOT, PAGES, LOW), OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -547,6 +624,7 @@ int main(void)
 		TEST(a_page_that_took_a_frame_elsewhere_keeps_its_block_small),
 		TEST(a_pinned_page_may_be_part_of_a_large_mapping_and_holds_it_together),
 		TEST(two_vms_have_their_own_blocks),
+		TEST(a_block_whose_frames_have_all_left_takes_none_that_is_set_aside_for_another_vm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
