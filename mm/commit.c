@@ -39,7 +39,8 @@ static bool find_hint(struct mm_vm *vm, u32 ppn, u32 hash, struct page *page)
 	return entry_state(page_entry(page)) == PAGE_PRIVATE && frame_state(mpn) == FRAME_HINT && frame_of(mpn)->hash == hash;
 }
 
-void commit_propose(struct mm_vm *vm, u32 ppn, u32 hash)
+/* A shared frame may have the contents that this page's hint tells of. */
+static void propose(struct mm_vm *vm, u32 ppn, u32 hash)
 {
 	struct page page;
 
@@ -54,25 +55,27 @@ static bool is_equal(u32 a, u32 b)
 	return memcmp(platform_frame((mpn_t){ a }), platform_frame((mpn_t){ b }), PAGE_SIZE) == 0;
 }
 
-static void share_with(struct mm_vm *vm, struct page *page, u32 shared)
+/* Nobody can reach the page if its guard was CEILING_NONE: then its frame is free at once. */
+static void share_with(struct mm_vm *vm, struct page *page, u32 shared, enum mm_ceiling guard)
 {
 	u32 old = entry_frame(page_entry(page));
 
 	CHECK(old != shared && frame_is_private(old));
-	debt_take_rights(vm, page->ppn);
+	if (guard > CEILING_NONE)
+		debt_take_rights(vm, page->ppn);
 	pmap_share(vm, page, shared, CEILING_READ);
-	debt_free(vm, old, page->ppn.n, (struct mm_debt){ vm->last_epoch });
+	debt_free(vm, old, page->ppn.n, (struct mm_debt){ guard > CEILING_NONE ? vm->last_epoch : 0 });
 	vm->scan.counts.merged++;
 }
 
 /* Different contents may have the same hash: try each frame that has it. */
-static bool join(struct mm_vm *vm, struct page *page, u32 hash)
+static bool join(struct mm_vm *vm, struct page *page, u32 hash, enum mm_ceiling guard)
 {
 	u32 shared;
 
 	for (u32 skip = 0; (shared = share_take(vm->group, hash, skip)) != 0; skip++) {
 		if (is_equal(entry_frame(page_entry(page)), shared)) {
-			share_with(vm, page, shared);
+			share_with(vm, page, shared, guard);
 			return true;
 		}
 		share_release(shared);
@@ -81,17 +84,22 @@ static bool join(struct mm_vm *vm, struct page *page, u32 hash)
 	return false;
 }
 
-/* Of two pages that are alike as far as their hashes tell, this one becomes the shared frame; the other one is proposed to join it. */
-static void become_shared(struct scan_work *work, struct page *page, u32 hash, const struct share_match *other)
+/* Of two pages that are alike as far as their hashes tell, this one becomes the shared frame; false: its bucket is full. */
+static bool become_shared(struct mm_vm *vm, struct page *page, u32 hash)
 {
 	u32 mpn = entry_frame(page_entry(page));
+
+	if (!share_promote(mpn, vm->group, hash))
+		return false;
+	pmap_share(vm, page, mpn, CEILING_READ);
+	return true;
+}
+
+/* The hint's page is to join the frame that is shared now: one of this VM at once, if there is room, another VM's after this step. */
+static void call_partner(struct scan_work *work, u32 hash, const struct share_match *other)
+{
 	struct page mine;
 
-	if (!share_promote(mpn, work->vm->group, hash)) {
-		pmap_unguard(work->vm, page);
-		return;
-	}
-	pmap_share(work->vm, page, mpn, CEILING_READ);
 	if (other->owner != work->vm->id) {
 		work->partner = *other;
 		work->hash = hash;
@@ -105,36 +113,42 @@ static void commit_join(struct scan_work *work, struct candidate *candidate, str
 	struct mm_vm *vm = work->vm;
 	u32 mpn = entry_frame(page_entry(page));
 
-	if (join(vm, page, candidate->hash))
+	if (join(vm, page, candidate->hash, candidate->ceiling))
 		return;
 	/* It may have been written between its hash and its guard. */
 	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
 	struct share_match other = share_find_hint(mpn, vm->group, hash);
+	bool alike = hash == candidate->hash && other.mpn;
 
-	if (hash == candidate->hash && other.mpn) {
-		become_shared(work, page, hash, &other);
+	if (alike && become_shared(vm, page, hash)) {
+		call_partner(work, hash, &other);
 		return;
 	}
-	vm->scan.counts.stale++;
-	share_note(mpn, hash);
+	if (!alike) {
+		vm->scan.counts.stale++;
+		share_note(mpn, hash);
+	}
 	pmap_unguard(vm, page);
 }
 
-static void commit_zero(struct scan_work *work, struct candidate *candidate, struct page *page)
+/* It is settled that nobody can reach the page, and its frame holds zeros. */
+static void make_empty(struct mm_vm *vm, struct page *page)
 {
-	struct mm_vm *vm = work->vm;
 	u32 own = entry_frame(page_entry(page));
 
-	(void)candidate;
-	if (!commit_is_zero(own)) {
-		pmap_unguard(vm, page);
-		return;
-	}
-	/* It is settled that nobody can reach the frame. */
 	CHECK(entry_ceiling(page_entry(page)) == CEILING_NONE);
 	pmap_take_away(vm, page, PAGE_EMPTY, 0);
 	debt_free(vm, own, page->ppn.n, (struct mm_debt){ 0 });
 	vm->scan.counts.zeros++;
+}
+
+static void commit_zero(struct scan_work *work, struct candidate *candidate, struct page *page)
+{
+	(void)candidate;
+	if (commit_is_zero(entry_frame(page_entry(page))))
+		make_empty(work->vm, page);
+	else
+		pmap_unguard(work->vm, page);
 }
 
 static void (*const commits[])(struct scan_work *work, struct candidate *candidate, struct page *page) = {
@@ -154,4 +168,47 @@ void commit_some(struct scan_work *work)
 		commits[candidate.kind](work, &candidate, &page);
 		work->pages--;
 	}
+}
+
+/* ---- for who takes a page's frame away ---- */
+
+enum commit_result commit_try_share(struct scan_work *work, struct page *page)
+{
+	struct mm_vm *vm = work->vm;
+	u32 mpn = entry_frame(page_entry(page));
+
+	ASSERT(lock_is_mine(vm->lock));
+	CHECK((page_entry(page) & ENTRY_GUARDED) && entry_ceiling(page_entry(page)) == CEILING_NONE && !work->partner.mpn);
+	if (commit_is_zero(mpn)) {
+		make_empty(vm, page);
+		return COMMIT_FREED;
+	}
+	/* Who measures how long its page takes to come back would learn whether another one is like it. */
+	if (share_group_mode(vm->group) == SHARE_SECURE)
+		return COMMIT_NOTHING;
+	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
+
+	if (join(vm, page, hash, CEILING_NONE))
+		return COMMIT_FREED;
+	struct share_match other = share_find_hint(mpn, vm->group, hash);
+
+	if (!other.mpn || !become_shared(vm, page, hash))
+		return COMMIT_NOTHING;
+	work->partner = other;
+	work->hash = hash;
+	return COMMIT_SHARED;
+}
+
+void commit_tell_partner(const struct scan_work *work)
+{
+	if (!work->partner.mpn)
+		return;
+	struct mm_vm *partner = vm_lock_id(work->partner.owner);
+
+	/* The hint's page may be gone, or changed: then nothing comes of it. */
+	if (!partner)
+		return;
+	if (partner->group == work->group)
+		propose(partner, work->partner.ppn, work->hash);
+	vm_unlock(partner);
 }

@@ -23,7 +23,19 @@ enum candidate_kind {
 bool commit_is_zero(u32 mpn);
 /* Guard the page and queue it, or, if it cannot be, have it looked at in the next pass. */
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind);
-/* A shared frame may have the contents that this page's hint tells of. */
-void commit_propose(struct mm_vm *vm, u32 ppn, u32 hash);
 /* Commit what is settled, until the step's work is used up or a partner is found. */
 void commit_some(struct scan_work *work);
+
+/*
+ * For who is to take a page's frame: guarded with CEILING_NONE, and settled, so that nobody can reach it.  Is the frame free without that?
+ * What the step has found about another page goes with `work` (one page for each: it needs vm, group, simd), and is told when the VM's lock
+ * is no longer held.
+ */
+enum commit_result {
+	COMMIT_NOTHING, /* its contents are nobody else's: still guarded */
+	COMMIT_FREED,   /* all zeros, or it has joined a shared frame: its own is free */
+	COMMIT_SHARED,  /* it has become a shared frame, for a page to join that looks the same: leave it */
+};
+enum commit_result commit_try_share(struct scan_work *work, struct page *page);
+/* Without any lock: the page that was found, if one was, becomes a candidate of its VM. */
+void commit_tell_partner(const struct scan_work *work);

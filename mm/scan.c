@@ -209,18 +209,6 @@ static struct mm_vm *lock_next(void)
 	return NULL;
 }
 
-/* The hint's page may be gone, or changed: then nothing comes of it. */
-static void propose(const struct scan_work *work)
-{
-	struct mm_vm *partner = vm_lock_id(work->partner.owner);
-
-	if (!partner)
-		return;
-	if (partner->group == work->group)
-		commit_propose(partner, work->partner.ppn, work->hash);
-	vm_unlock(partner);
-}
-
 bool mm_share_step(u32 pages)
 {
 	struct scan_work work = { .vm = lock_next(), .pages = pages, .looks = pages * HARVEST_PAGES };
@@ -235,7 +223,6 @@ bool mm_share_step(u32 pages)
 	if (work.simd)
 		simd_end();
 	vm_unlock(work.vm);
-	if (work.partner.mpn)
-		propose(&work);
+	commit_tell_partner(&work);
 	return true;
 }

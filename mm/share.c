@@ -189,6 +189,8 @@ struct share_match share_look(u32 mpn, u32 group, u32 hash)
 
 struct share_match share_find_hint(u32 mpn, u32 group, u32 hash)
 {
+	if (!head_count)
+		return (struct share_match){ 0 };
 	struct lock *lock = lock_bucket(hash);
 	struct share_match match = find(mpn, group, hash, true);
 
@@ -242,6 +244,8 @@ bool share_promote(u32 mpn, u32 group, u32 hash)
 
 u32 share_take(u32 group, u32 hash, u32 skip)
 {
+	if (!head_count)
+		return 0;
 	struct lock *lock = lock_bucket(hash);
 	u32 mpn = *head_of(bucket_of(hash));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Content-based sharing: what is equal is merged and nothing else, whoever writes gets a copy, and every reference is accounted for. */
+#include "mm/commit.h"
 #include "mm/frame.h"
-#include "mm/pmap.h"
-#include "mm/share.h"
+#include "mm/watch.h"
 #include "tests/unit/support/platform_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -425,6 +425,114 @@ static void a_vm_that_ends_drops_its_references(void **state)
 	assert_int_equal(shared_frames(), 0);
 }
 
+/* ---- a page that somebody wants to take ---- */
+
+/* As the pager does: guarded with no right left, and settled. */
+static enum commit_result try_share(u32 slot, u32 ppn)
+{
+	struct mm_vm *vm = fake_vm(slot);
+	struct scan_work work = { .vm = vm, .group = vm->group };
+	struct page page;
+
+	lock_acquire(vm->lock);
+	assert_true(pmap_look(vm, (ppn_t){ ppn }, &page));
+	assert_int_equal(watch_guard(vm, &page, CEILING_NONE), OK);
+	lock_release(vm->lock);
+	fake_end_steps();
+	lock_acquire(vm->lock);
+	assert_true(pmap_look(vm, (ppn_t){ ppn }, &page));
+	enum commit_result result = commit_try_share(&work, &page);
+
+	lock_release(vm->lock);
+	commit_tell_partner(&work);
+	fake_audit_memory();
+	fake_check();
+	return result;
+}
+
+static void a_page_to_be_paged_out_is_shared_first(void **state)
+{
+	struct mm_totals before, after;
+
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	fill(A, 1, 42);
+	fill(A, 2, 7);
+	put(A, 3, 0, 1);
+	put(A, 3, 0, 0);
+	fill(B, 1, 42);
+	fill(B, 2, 42);
+	fill(B, 3, 42);
+	scan_all();
+	assert_int_equal(state_of(B, 1), PAGE_SHARED);
+	put(A, 1, 0, 1);
+	put(A, 1, 0, 42000); /* a frame of its own again, with the same contents */
+	mm_totals(&before);
+	assert_int_equal(try_share(A, 1), COMMIT_FREED);
+	assert_int_equal(frame_behind(A, 1), frame_behind(B, 1));
+	assert_int_equal(try_share(A, 2), COMMIT_NOTHING);
+	mm_totals(&after);
+	assert_int_equal(after.free + after.debt_frames, before.free + before.debt_frames + 1);
+	assert_int_equal(after.debt_frames, before.debt_frames); /* nobody could reach it */
+	expect(A, 1, 42);
+	expect(A, 2, 7);
+	assert_int_equal(get(A, 3, 0), 0);
+}
+
+static void a_page_of_zeros_that_is_to_be_paged_out_becomes_empty(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	put(A, 3, 0, 1);
+	put(A, 3, 0, 0);
+	assert_int_equal(try_share(A, 3), COMMIT_FREED);
+	assert_int_equal(state_of(A, 3), PAGE_EMPTY);
+	assert_int_equal(get(A, 3, 0), 0);
+}
+
+static void who_finds_a_hint_when_it_is_to_be_paged_out_stays_for_the_hints_page_to_join(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	fill(B, 9, 42);
+	scan_all();
+	fill(A, 5, 42);
+	fill(A, 6, 42);
+	assert_int_equal(try_share(A, 5), COMMIT_SHARED);
+	assert_int_equal(try_share(A, 6), COMMIT_FREED);
+	scan_all();
+	assert_int_equal(shared_frames(), 1);
+	assert_int_equal(frame_behind(B, 9), frame_behind(A, 5));
+	expect(A, 5, 42);
+	expect(A, 6, 42);
+	expect(B, 9, 42);
+}
+
+/* A machine without room for the table shares nothing, and pages out all the same. */
+static void without_a_table_nothing_is_shared(void **state)
+{
+	(void)state;
+	static mpn_t all[4096];
+	u32 count = 0;
+
+	(void)state;
+	while (mm_overhead_alloc(0, &all[count]) == OK)
+		count++;
+	assert_int_equal(share_init(), E_NO_MEMORY);
+	while (count)
+		mm_overhead_free(all[--count], 0);
+	start(A, GROUP);
+	fill(A, 1, 42);
+	fill(A, 2, 42);
+	assert_int_equal(try_share(A, 1), COMMIT_NOTHING);
+	assert_int_equal(try_share(A, 2), COMMIT_NOTHING);
+	scan_all();
+	assert_int_equal(shared_frames(), 0);
+	expect(A, 1, 42);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -441,6 +549,10 @@ int main(void)
 		TEST(a_page_that_always_changes_is_looked_at_less_and_less),
 		TEST(pinned_pages_are_passed_by),
 		TEST(a_vm_that_ends_drops_its_references),
+		TEST(a_page_to_be_paged_out_is_shared_first),
+		TEST(a_page_of_zeros_that_is_to_be_paged_out_becomes_empty),
+		TEST(who_finds_a_hint_when_it_is_to_be_paged_out_stays_for_the_hints_page_to_join),
+		TEST(without_a_table_nothing_is_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
