@@ -95,6 +95,8 @@ bench-boot: $(B)/boot.img $(B)/bare.img
 bench-size: $(B)/aerostat.elf
 	@tests/bench/size $(MEASURE)
 
+include tests/bench/share/share.mk
+
 # A boot on the bare machine, for comparison: the same files, but Linux instead of the kernel.
 BARE_C := tests/bench/bare/bare.c $(wildcard kernel/load*.c) $(addprefix kernel/lib/,config.c config_keys.c error.c format.c string.c)
 $(B)/bare.elf: $(BARE_C:%.c=$(B)/kernel/%.o) $(B)/kernel/kernel/x86/entry.asm.o linker.ld
