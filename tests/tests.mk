@@ -87,13 +87,16 @@ bench:
 	@$(MAKE) --no-print-directory $(B)/boot.img
 	@$(MAKE) --no-print-directory RELEASE=1 B=$(B)/release bench-all
 MEASURE = --built $(B) --compiler "$(CC) $$($(CC) -dumpfullversion)" --flags '$(subst ",,$(subst ',,$(KERNEL_CFLAGS)))'
-bench-all: bench-exits bench-boot bench-size
+bench-all: bench-exits bench-boot bench-size bench-share
 bench-exits: $(B)/exits.img $(B)/exits_off.img
 	@tests/bench/exits $(MEASURE)
 bench-boot: $(B)/boot.img $(B)/bare.img
 	@tests/bench/boot $(MEASURE)
 bench-size: $(B)/aerostat.elf
 	@tests/bench/size $(MEASURE)
+bench-share: $(B)/share/ours $(B)/share/ksm
+	@tests/bench/share/dumps build/bench/share
+	@tests/bench/share/compare $(MEASURE)
 
 include tests/bench/share/share.mk
 
@@ -121,4 +124,4 @@ stress: $(B)/aerostat.img $(B)/tiny.img
 	@$(MAKE) --no-print-directory mutations
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 
-.PHONY: guests test emu bench bench-all bench-exits bench-boot bench-size stress
+.PHONY: guests test emu bench bench-all bench-exits bench-boot bench-size bench-share stress

@@ -64,5 +64,5 @@ def show(results):
     for row in results:
         aim = f"at most {row['aim']:,}" if row["aim"] else ""
         peer = f"{row['ratio']:.4f} of {row['peer_value']:,} ({row['peer']})" if row["peer"] else ""
-        missed = "MISSED" if row["aim"] and (row["ratio"] or row["value"]) > row["aim"] else ""
+        missed = "MISSED" if row["aim"] and (row["ratio"] if row["peer"] else row["value"]) > row["aim"] else ""
         print("  ".join(part for part in (f"{row['metric']:52}", f"{row['value']:14,} {row['unit']:12}", aim, peer, missed) if part))

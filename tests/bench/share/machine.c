@@ -10,7 +10,14 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { LEAF_READ = 1, LEAF_WRITE = 2, LEAF_ACCESSED = 4, LEAF_DIRTY = 8, LEAF_FRAME_SHIFT = 32, LARGE_BYTES = LARGE_PAGES * PAGE_SIZE };
+enum {
+	LEAF_READ = 1,
+	LEAF_WRITE = 2,
+	LEAF_ACCESSED = 4,
+	LEAF_DIRTY = 8,
+	LEAF_FRAME_SHIFT = 32,
+	LARGE_BYTES = LARGE_PAGES * PAGE_SIZE
+};
 
 struct space {
 	struct mm_vm *vm;

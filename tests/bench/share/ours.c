@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What sharing costs here: mm/ as the kernel is built, over the machine of machine.c.  All times are CPU time.
- *   ours dumps avx2|plain FILE…    passes over memory of guests, a VM for each file
- *   ours unique avx2|plain MIB     a pass over pages that are all different
- *   ours break avx2|plain          writes to shared pages
+ *   ours dumps avx2|plain ENOUGH FILE…   passes over memory of guests, a VM for each file; when are so many pages free?
+ *   ours unique avx2|plain MIB           a pass over pages that are all different
+ *   ours break avx2|plain                writes to shared pages
  * Prints lines "name value".
  */
 #include "kernel/lib/check.h"
@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 enum {
-	SPARE_PERCENT = 12,     /* of the machine's memory: what mm needs for itself, and frames that wait */
-	PLAIN_STEP_PAGES = 4,   /* hashed or compared in one step: of 4,931 instructions each, 20,000 make a step */
-	AVX2_STEP_PAGES = 12,   /* 1,365 */
-	LOOK_STEPS = 64,        /* between two looks at what has been reclaimed */
+	SPARE_PERCENT = 12,   /* of the machine's memory: what mm needs for itself, and frames that wait */
+	PLAIN_STEP_PAGES = 4, /* hashed or compared in one step: of 4,931 instructions each, 20,000 make a step */
+	AVX2_STEP_PAGES = 12, /* 1,365 */
+	LOOK_STEPS = 64,      /* between two looks at what has been reclaimed */
 	VM_PAGES = 65536,
 	BREAK_PAGES = 20000,
 	CHANGED_PERCENT = 1,
