@@ -44,6 +44,17 @@ $(B)/kernel/mm/key_avx2.o: KERNEL_CFLAGS := $(filter-out -mgeneral-regs-only,$(K
 $(B)/asan/mm/key_avx2.o $(B)/tsan/mm/key_avx2.o: HOST_FLAGS += -mavx2
 $(B)/fuzz/mm/key_avx2.o: FUZZ_FLAGS += -mavx2
 
+# Functions of Debian's static libraries, with what they need of them, as one object for the kernel and the host: NAME_TAKEN lists them.
+IPSec_MB_TAKEN := aes_keyexp_128_enc_sse aes_gcm_precomp_128_sse aes_gcm_enc_128_sse aes_gcm_dec_128_sse
+LIBRARIES := IPSec_MB
+$(B)/libraries.o: Makefile
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@ld -r -o $@ $(foreach name,$(LIBRARIES),$(addprefix -u ,$($(name)_TAKEN)) $(shell $(CC) -print-file-name=lib$(name).a))
+
+# Their code wants the stack on 16 bytes, which ours is not.
+$(B)/kernel/mm/cipher.o: KERNEL_CFLAGS := $(filter-out -mpreferred-stack-boundary=%,$(KERNEL_CFLAGS)) -mpreferred-stack-boundary=4 -mincoming-stack-boundary=3
+
 # Structure offsets for the assembly, computed by the C compiler: lines "->%define NAME value" in its output.
 $(B)/gen/offsets.inc: vmx/offsets.c $(wildcard vmx/*.h kernel/*/*.h) Makefile
 	@mkdir -p $(@D)
@@ -52,9 +63,9 @@ $(B)/gen/offsets.inc: vmx/offsets.c $(wildcard vmx/*.h kernel/*/*.h) Makefile
 	@sed -n 's/^.*->%define \([A-Z0-9_]*\) [$$]*\(-\{0,1\}[0-9]*\).*/%define \1 \2/p' $(B)/gen/offsets.s > $@
 	@test -s $@
 
-$(B)/aerostat.elf: $(KERNEL_O) linker.ld
+$(B)/aerostat.elf: $(KERNEL_O) $(B)/libraries.o linker.ld
 	@echo "  LD      $@"
-	@ld $(KERNEL_LDFLAGS) -o $@ $(KERNEL_O)
+	@ld $(KERNEL_LDFLAGS) -o $@ $(KERNEL_O) $(B)/libraries.o
 
 # ---- host tests: one program per tests/unit/*_test.c, against the pure sources ----
 HOST_FLAGS := -Itests/unit/fake -I. $(COMMON) -O1 -fno-omit-frame-pointer -DAEROSTAT_HOST
@@ -69,8 +80,8 @@ support_headers = $(shell grep -ho 'tests/unit/support/[a-z_]*\.h' $(1))
 support_of = $(sort $(SUPPORT) $(wildcard $(patsubst %.h,%*.c,$(call support_headers,$(1) $(call support_headers,$(1))))))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*_test.c))
 UNIT := $(UNIT_TESTS) $(patsubst tests/fuzz/%.c,$(B)/unit/%,$(wildcard tests/fuzz/*_fuzz.c))
-asan_O := $(HOST_SRCS:%.c=$(B)/asan/%.o)
-tsan_O := $(HOST_SRCS:%.c=$(B)/tsan/%.o)
+asan_O := $(HOST_SRCS:%.c=$(B)/asan/%.o) $(B)/libraries.o
+tsan_O := $(HOST_SRCS:%.c=$(B)/tsan/%.o) $(B)/libraries.o
 
 $(B)/asan/%.o: %.c $(GENERATED) Makefile
 	@mkdir -p $(@D)

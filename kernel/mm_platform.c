@@ -9,6 +9,7 @@
 #include "kernel/mm_work.h"
 #include "kernel/sched.h"
 #include "kernel/vm_internal.h"
+#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
 #include <string.h>
 
@@ -119,6 +120,12 @@ u64 platform_time_ns(void)
 u64 platform_random(void)
 {
 	return random_u64();
+}
+
+/* SSE4.1 came before AES-NI: every processor with that has what the cipher's code needs. */
+bool platform_has_cipher(void)
+{
+	return cpu_has(FEATURE_AES) && cpu_has(FEATURE_PCLMULQDQ);
 }
 
 /* While its files are copied nobody runs the VM: then the worker is who waits. */

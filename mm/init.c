@@ -2,6 +2,7 @@
 /* Taking the machine's memory; frames for the hypervisor itself; the machine's totals. */
 #include "kernel/lib/log.h"
 #include "mm/admit.h"
+#include "mm/cipher.h"
 #include "mm/platform.h"
 #include "mm/state.h"
 #include "mm/vm.h"
@@ -126,6 +127,8 @@ err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last)
 		if (mm_add(ranges[i]))
 			continue; /* counted as lost; what is left may be enough */
 	}
+	if (platform_has_cipher())
+		cipher_start();
 	return make_zero_frame();
 }
 

@@ -71,5 +71,6 @@ u64 platform_random(void);
 void platform_wake(struct mm_vm *vm, u32 vcpu); /* a suspended vCPU may try again */
 void platform_work(void);                       /* mm_work_step has something to do */
 bool platform_has_simd(void);                   /* AVX2, inside the bracket below */
+bool platform_has_cipher(void);                 /* AES-NI and PCLMULQDQ, likewise: mm/cipher.h works */
 void simd_begin(void);                          /* bracket around vector code: saves the guest's extended state once a step */
 void simd_end(void);

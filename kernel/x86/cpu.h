@@ -146,10 +146,12 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 
 /* A feature is leaf << 8 | register (0 … 3: EAX … EDX) << 5 | bit; the leaves that we ask have subleaf 0. */
 #define CPU_FEATURE(leaf, reg, bit) ((u64)(leaf) << 8 | (u64)(reg) << 5 | (bit))
+#define FEATURE_PCLMULQDQ CPU_FEATURE(1, 2, 1)
 #define FEATURE_VMX CPU_FEATURE(1, 2, 5)
 #define FEATURE_PCID CPU_FEATURE(1, 2, 17)
 #define FEATURE_X2APIC CPU_FEATURE(1, 2, 21)
 #define FEATURE_TSC_DEADLINE CPU_FEATURE(1, 2, 24)
+#define FEATURE_AES CPU_FEATURE(1, 2, 25)
 #define FEATURE_XSAVE CPU_FEATURE(1, 2, 26)
 #define FEATURE_RDRAND CPU_FEATURE(1, 2, 30)
 #define FEATURE_MCE CPU_FEATURE(1, 3, 7)

@@ -6,7 +6,7 @@ FUZZ_BYTES := 4096
 FUZZERS := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 # gcc has seen the same sources with all its warnings.
 FUZZ_FLAGS := $(filter-out $(WARNINGS),$(HOST_FLAGS)) -w -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-fuzz_O := $(HOST_SRCS:%.c=$(B)/fuzz/%.o)
+fuzz_O := $(HOST_SRCS:%.c=$(B)/fuzz/%.o) $(B)/libraries.o
 supports_of = $(patsubst %.c,$(B)/$(1)/%.o,$(call support_of,tests/fuzz/$(2)_fuzz.c))
 
 $(B)/fuzz/%.o: %.c $(GENERATED) Makefile tests/fuzz/fuzz.mk

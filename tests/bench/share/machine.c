@@ -245,6 +245,12 @@ bool platform_has_simd(void)
 	return has_avx2;
 }
 
+/* Nothing leaves memory here. */
+bool platform_has_cipher(void)
+{
+	return false;
+}
+
 /* What the kernel does once a step: the guest's x87, SSE and AVX state goes to memory, and comes back. */
 static u8 guest_state[4096] __attribute__((aligned(64)));
 enum { STATE_MASK = 7 };

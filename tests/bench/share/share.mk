@@ -18,7 +18,7 @@ $(B)/share/tests/%.o: tests/%.c $(GENERATED) Makefile tests/bench/share/share.mk
 	@mkdir -p $(@D)
 	@$(CC) $(SHARE_HOST_FLAGS) -c $< -o $@
 
-$(B)/share/ours: $(SHARE_MM_O) $(B)/share/tests/bench/share/ours.o $(B)/share/tests/bench/share/machine.o
+$(B)/share/ours: $(SHARE_MM_O) $(B)/share/tests/bench/share/ours.o $(B)/share/tests/bench/share/machine.o $(B)/libraries.o
 	@echo "  LINK    $@"
 	@$(CC) -no-pie -o $@ $^
 
