@@ -53,6 +53,7 @@ static void enter(const struct mm_range *range, u32 used)
 		frame_of(first + i)->zone = (u8)zone_of(first + i);
 		frame_assign(first + i, FRAME_OVERHEAD, 0, FRAME_NO_PPN);
 	}
+	zones[zone_of(first)].all += range->pages;
 	frame_counts.total += range->pages;
 	frame_counts.of[CLASS_OVERHEAD] += used;
 	frame_counts.of[CLASS_FREE] += range->pages - used;
@@ -78,7 +79,6 @@ static err_t add_in_zone(struct mm_range range)
 
 err_t mm_add(struct mm_range range)
 {
-	const u32 border = 1U << (32 - PAGE_SHIFT);
 	err_t error = OK;
 
 	if (range.pages && range.first.n == 0) { /* MPN 0 means "none" everywhere */
@@ -86,17 +86,15 @@ err_t mm_add(struct mm_range range)
 		range.first.n++;
 		range.pages--;
 	}
-	if (range.pages && range.first.n < border && range.pages > border - range.first.n) {
-		u32 below = border - range.first.n;
+	while (range.pages) {
+		u32 pages = zone_run(range.first.n, range.pages);
+		err_t piece = add_in_zone((struct mm_range){ range.first, pages });
 
-		error = add_in_zone((struct mm_range){ range.first, below });
-		range.first.n = border;
-		range.pages -= below;
+		error = error ? error : piece;
+		range.first.n += pages;
+		range.pages -= pages;
 	}
-	if (!range.pages)
-		return error;
-	err_t second = add_in_zone(range);
-	return error ? error : second;
+	return error;
 }
 
 /* The zero frame belongs to nobody: every EMPTY page that was read names it. */
@@ -134,12 +132,8 @@ err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last)
 
 /* ---- the hypervisor's own frames ---- */
 
-err_t mm_overhead_alloc(u32 order, mpn_t *first)
+static err_t give_overhead(u32 mpn, u32 order, mpn_t *first)
 {
-	if (order > ZONE_MAX_ORDER)
-		return E_NO_MEMORY;
-	u32 mpn = order ? zone_take(order) : cache_take();
-
 	if (!mpn)
 		return E_NO_MEMORY;
 	for (u32 i = 0; i < 1U << order; i++)
@@ -147,6 +141,18 @@ err_t mm_overhead_alloc(u32 order, mpn_t *first)
 	frame_move(CLASS_FREE, CLASS_OVERHEAD, 1U << order);
 	*first = (mpn_t){ mpn };
 	return OK;
+}
+
+err_t mm_overhead_alloc(u32 order, mpn_t *first)
+{
+	if (order > ZONE_MAX_ORDER)
+		return E_NO_MEMORY;
+	return give_overhead(order ? zone_take(order, ZONES_ANY) : cache_take(), order, first);
+}
+
+err_t mm_low_alloc(u32 order, mpn_t *first)
+{
+	return order > ZONE_MAX_ORDER ? E_NO_MEMORY : give_overhead(zone_take(order, ZONES_LOW), order, first);
 }
 
 void mm_overhead_free(mpn_t first, u32 order)

@@ -28,6 +28,8 @@ err_t mm_add(struct mm_range range);
 /* Frames for the hypervisor itself (overhead): 2^order contiguous ones, contents undefined; E_NO_MEMORY leaves all as it was. */
 err_t mm_overhead_alloc(u32 order, mpn_t *first);
 void mm_overhead_free(mpn_t first, u32 order);
+/* The same below 4 GiB, for buffers that a device with 32-bit DMA reaches: also what is kept for them (mm_iopage_set). */
+err_t mm_low_alloc(u32 order, mpn_t *first);
 
 enum mm_state { MM_HIGH, MM_SOFT, MM_HARD, MM_LOW };
 

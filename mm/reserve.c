@@ -31,7 +31,7 @@ static void make(struct mm_vm *vm, struct page *page)
 
 	if (!state_allows_reservations() || !pmap_is_memory(vm, (ppn_t){ base + LARGE_PAGES - 1 }))
 		return;
-	u32 mpn = zone_take(ZONE_MAX_ORDER);
+	u32 mpn = zone_take(ZONE_MAX_ORDER, ZONES_ANY | ZONES_SPARE);
 
 	if (!mpn)
 		return;

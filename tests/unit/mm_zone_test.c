@@ -265,6 +265,65 @@ static void a_block_is_found_below_when_there_is_none_above(void **state)
 	totals();
 }
 
+/* Past the cache: it holds frames of both. */
+static void who_needs_a_low_frame_gets_one_while_high_ones_are_free(void **state)
+{
+	mpn_t single, block, none = { 77 };
+
+	(void)state;
+	machine((struct mm_range){ { BORDER - 1024 }, 2048 });
+	u64 high = zones[ZONE_HIGH].free;
+
+	assert_int_equal(mm_low_alloc(0, &single), OK);
+	assert_int_equal(mm_low_alloc(4, &block), OK);
+	assert_int_equal(mm_low_alloc(ZONE_ORDERS, &none), E_NO_MEMORY);
+	assert_true(single.n < BORDER && block.n < BORDER && none.n == 77);
+	assert_int_equal(zones[ZONE_HIGH].free, high);
+	assert_int_equal(totals().overhead, zones[ZONE_LOW].all + zones[ZONE_HIGH].all - totals().free - 1);
+	mm_overhead_free(single, 0);
+	mm_overhead_free(block, 4);
+}
+
+static void a_zone_keeps_what_it_should_from_who_takes_only_what_is_to_spare(void **state)
+{
+	(void)state;
+	machine((struct mm_range){ { BORDER - 1024 }, 1024 });
+	u64 free = zones[ZONE_LOW].free;
+
+	zones[ZONE_LOW].kept = free - 20;
+	assert_int_equal(zone_take(5, ZONES_LOW | ZONES_SPARE), 0);
+	u32 block = zone_take(4, ZONES_LOW | ZONES_SPARE);
+
+	assert_int_not_equal(block, 0);
+	fake_work_wanted = 0;
+	for (u32 i = 0; i < 4; i++)
+		assert_int_not_equal(taken[i].n = zone_take(0, ZONES_ANY | ZONES_SPARE), 0);
+	assert_int_equal(zone_take(0, ZONES_ANY | ZONES_SPARE), 0);
+	assert_false(zone_is_short(ZONE_LOW, 0));
+	assert_true(zone_is_short(ZONE_LOW, 1));
+	assert_int_equal(fake_work_wanted, 0);
+	assert_int_not_equal(taken[4].n = zone_take(0, ZONES_ANY), 0); /* for whom it keeps them */
+	assert_true(zone_is_short(ZONE_LOW, 0));
+	assert_int_equal(fake_work_wanted, 1);
+	assert_int_equal(zone_take(0, ZONES_ANY & ~ZONES_LOW), 0); /* there is none above */
+	for (u32 i = 0; i < 5; i++)
+		zone_give(taken[i].n, 1);
+	zone_give(block, 16);
+	assert_int_equal(zones[ZONE_LOW].free, free);
+}
+
+static void every_frame_number_lies_in_one_zone(void **state)
+{
+	(void)state;
+	assert_int_equal(zone_of(0), ZONE_LOW);
+	assert_int_equal(zone_of(BORDER - 1), ZONE_LOW);
+	assert_int_equal(zone_of(BORDER), ZONE_HIGH);
+	assert_int_equal(zone_of(UINT32_MAX), ZONE_HIGH);
+	assert_int_equal(zone_run(BORDER - 3, 2), 2);
+	assert_int_equal(zone_run(BORDER - 3, 7), 3);
+	assert_int_equal(zone_run(BORDER, UINT32_MAX), UINT32_MAX);
+}
+
 static void a_failed_allocation_changes_nothing(void **state)
 {
 	mpn_t mpn;
@@ -499,6 +558,9 @@ int main(void)
 		TEST(what_is_given_back_in_any_order_becomes_whole_again),
 		TEST(frames_above_4_gib_go_first),
 		TEST(a_block_is_found_below_when_there_is_none_above),
+		TEST(who_needs_a_low_frame_gets_one_while_high_ones_are_free),
+		TEST(a_zone_keeps_what_it_should_from_who_takes_only_what_is_to_spare),
+		TEST(every_frame_number_lies_in_one_zone),
 		TEST(a_failed_allocation_changes_nothing),
 		TEST(giving_back_what_is_not_taken_stops_the_machine),
 		TEST(a_cpu_takes_again_what_it_gave_last),
