@@ -192,26 +192,10 @@ static void step(struct scan_work *work)
 	commit_some(work);
 }
 
-/* Round and round: the next VM that has something to do. */
-static struct mm_vm *lock_next(void)
-{
-	static u32 cursor;
-
-	for (u32 looked = 0; looked < VM_IDS; looked++) {
-		struct mm_vm *vm = vm_lock_id(__atomic_add_fetch(&cursor, 1, __ATOMIC_RELAXED) % VM_IDS);
-
-		if (!vm)
-			continue;
-		if (has_work(vm))
-			return vm;
-		vm_unlock(vm);
-	}
-	return NULL;
-}
-
 bool mm_share_step(u32 pages)
 {
-	struct scan_work work = { .vm = lock_next(), .pages = pages, .looks = pages * HARVEST_PAGES };
+	static u32 cursor;
+	struct scan_work work = { .vm = vm_lock_next(&cursor, has_work), .pages = pages, .looks = pages * HARVEST_PAGES };
 
 	if (!work.vm)
 		return false;

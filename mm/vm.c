@@ -8,6 +8,7 @@
 #include "mm/work.h"
 
 struct vm_slot vm_slots[VM_IDS];
+static u32 highest_id; /* that was ever in use: who looks for work looks no further */
 
 void vm_table_init(void)
 {
@@ -34,6 +35,26 @@ struct mm_vm *vm_lock_id(u32 id)
 void vm_unlock(struct mm_vm *vm)
 {
 	lock_release(vm->lock);
+}
+
+struct mm_vm *vm_lock_next(u32 *cursor, bool (*has_work)(struct mm_vm *vm))
+{
+	u32 last = __atomic_load_n(&highest_id, __ATOMIC_RELAXED);
+	u32 id = __atomic_load_n(cursor, __ATOMIC_RELAXED);
+
+	for (u32 looked = 0; looked < last; looked++) {
+		id = id < last ? id + 1 : 1;
+		struct mm_vm *vm = vm_lock_id(id);
+
+		if (!vm)
+			continue;
+		if (has_work(vm)) {
+			__atomic_store_n(cursor, id, __ATOMIC_RELAXED);
+			return vm;
+		}
+		vm_unlock(vm);
+	}
+	return NULL;
 }
 
 size_t mm_vm_bytes(void)
@@ -77,6 +98,11 @@ static bool enter_table(struct mm_vm *vm)
 	if (was_free)
 		__atomic_store_n(&slot->vm, vm, __ATOMIC_RELAXED);
 	lock_release(&slot->lock);
+	u32 seen = __atomic_load_n(&highest_id, __ATOMIC_RELAXED);
+
+	while (was_free && seen < vm->id &&
+	       !__atomic_compare_exchange_n(&highest_id, &seen, vm->id, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 	return was_free;
 }
 

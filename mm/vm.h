@@ -93,6 +93,8 @@ void vm_table_init(void);
 /* Lock the VM with this id and return it, or NULL (nothing locked) if there is none. */
 struct mm_vm *vm_lock_id(u32 id);
 void vm_unlock(struct mm_vm *vm);
+/* Round and round, from the one behind *cursor: lock the next VM that has work, and return it.  NULL: none has. */
+struct mm_vm *vm_lock_next(u32 *cursor, bool (*has_work)(struct mm_vm *vm));
 
 /* Ask to be woken: E_SUSPEND when the VM's debts up to now are settled, E_NO_MEMORY when a frame is free. Returns `error`. */
 err_t vm_wait(struct mm_vm *vm, u32 vcpu, err_t error);

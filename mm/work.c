@@ -7,7 +7,6 @@
 #include "mm/state.h"
 
 u32 work_waiting;
-static u32 cursor; /* ids, round and round */
 
 void work_wait_frame(struct mm_vm *vm, u32 vcpu)
 {
@@ -73,31 +72,16 @@ static void work_on(struct mm_vm *vm)
 }
 
 /* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
-static bool has_more(const struct mm_vm *vm)
+static bool has_more(struct mm_vm *vm)
 {
 	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) ||
 	       (vm->wait_frame && has_free_frames());
 }
 
-/* The next VM with work, in a full round at most; NULL: none has. */
-static struct mm_vm *lock_next(void)
-{
-	for (u32 looked = 0; looked < VM_IDS; looked++) {
-		u32 id = __atomic_add_fetch(&cursor, 1, __ATOMIC_RELAXED) % VM_IDS;
-		struct mm_vm *vm = vm_lock_id(id);
-
-		if (!vm)
-			continue;
-		if (has_more(vm))
-			return vm;
-		vm_unlock(vm);
-	}
-	return NULL;
-}
-
 bool mm_work_step(void)
 {
-	struct mm_vm *vm = lock_next();
+	static u32 cursor;
+	struct mm_vm *vm = vm_lock_next(&cursor, has_more);
 
 	if (!vm)
 		return false;
