@@ -54,14 +54,13 @@ static void enqueue(struct mm_vm *vm, u32 mpn, enum frame_class was, u32 ppn)
 	platform_work();
 }
 
-/* Free for everybody, or again for its page where the reservation still stands. */
-static void release(struct mm_vm *vm, u32 mpn, u32 ppn, enum frame_class was)
+/* Free for everybody, or again for its page where the reservation still stands.  It counts as free already. */
+static void release(struct mm_vm *vm, u32 mpn, u32 ppn)
 {
-	if (retire_failed(vm, mpn, was))
+	if (retire_failed(vm, mpn))
 		return;
 	if (ppn == FRAME_NO_PPN || !reserve_put_back(vm, mpn, ppn))
 		cache_give(mpn);
-	frame_move(was, CLASS_FREE, 1);
 }
 
 void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt)
@@ -69,10 +68,12 @@ void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt)
 	CHECK(lock_is_mine(vm->lock) && frame_is_private(mpn) && frame_of(mpn)->owner == vm->id);
 	share_forget(mpn);
 	debt_publish(vm, debt);
-	if (debt.epoch)
+	if (debt.epoch) {
 		enqueue(vm, mpn, CLASS_PRIVATE, ppn);
-	else
-		release(vm, mpn, ppn, CLASS_PRIVATE);
+		return;
+	}
+	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
+	release(vm, mpn, ppn);
 }
 
 void mm_overhead_free_after(u32 vm_id, mpn_t table, struct mm_debt debt)
@@ -88,24 +89,36 @@ void mm_overhead_free_after(u32 vm_id, mpn_t table, struct mm_debt debt)
 		mm_overhead_free(table, 0);
 }
 
-u32 debt_settle(struct mm_vm *vm)
+/* The oldest frames whose epoch is passed leave the queue; returns how many. */
+static u32 take_settled(struct mm_vm *vm, u32 mpns[DEBT_BATCH])
 {
-	u32 settled = 0;
+	u32 count = 0;
 
-	CHECK(lock_is_mine(vm->lock));
-	while (vm->debt_first && settled < DEBT_BATCH) {
-		u32 mpn = vm->debt_first;
-		struct frame *frame = frame_of(mpn);
+	while (vm->debt_first && count < DEBT_BATCH) {
+		const struct frame *frame = frame_of(vm->debt_first);
 
-		CHECK(frame->state == FRAME_DEBT && frame->owner == vm->id && vm->debt_frames > 0);
+		CHECK(frame->state == FRAME_DEBT && frame->owner == vm->id && vm->debt_frames > count);
 		if (!platform_settled(vm, whole_epoch(vm, frame->epoch)))
 			break;
+		mpns[count++] = vm->debt_first;
 		vm->debt_first = frame->next;
-		if (!vm->debt_first)
-			vm->debt_last = 0;
-		vm->debt_frames--;
-		release(vm, mpn, frame->ppn, CLASS_DEBT);
-		settled++;
 	}
-	return settled;
+	if (!vm->debt_first)
+		vm->debt_last = 0;
+	vm->debt_frames -= count;
+	return count;
+}
+
+u32 debt_settle(struct mm_vm *vm)
+{
+	u32 mpns[DEBT_BATCH];
+
+	CHECK(lock_is_mine(vm->lock));
+	u32 count = take_settled(vm, mpns);
+
+	if (count)
+		frame_move(CLASS_DEBT, CLASS_FREE, count);
+	for (u32 i = 0; i < count; i++)
+		release(vm, mpns[i], frame_of(mpns[i])->ppn);
+	return count;
 }

@@ -35,11 +35,11 @@ static void free_frame(struct mm_vm *vm, u32 mpn, u32 ppn)
 {
 	CHECK(frame_class(frame_state(mpn)) == CLASS_PRIVATE && frame_of(mpn)->owner == vm->id);
 	share_forget(mpn);
-	if (retire_failed(vm, mpn, CLASS_PRIVATE))
+	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
+	if (retire_failed(vm, mpn))
 		return;
 	if (!reserve_put_back(vm, mpn, ppn))
 		zone_give(mpn, 1);
-	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
 }
 
 /* What the page holds of frames; its debts are settled. */

@@ -46,14 +46,13 @@ bool mm_frame_failed(struct mm_vm *vm, mpn_t mpn)
 	return ends_alone;
 }
 
-bool retire_failed(const struct mm_vm *vm, u32 mpn, enum frame_class was)
+bool retire_failed(const struct mm_vm *vm, u32 mpn)
 {
 	CHECK(lock_is_mine(vm->lock) && vm->failed_count <= VM_FAILED_FRAMES);
 	if (__builtin_expect(!is_noted(vm, mpn), 1))
 		return false;
 	CHECK(frame_of(mpn)->owner == vm->id);
-	CHECK(frame_class(frame_state(mpn)) == was);
 	frame_assign(mpn, FRAME_RETIRED, 0, FRAME_NO_PPN);
-	frame_move(was, CLASS_OVERHEAD, 1);
+	frame_move(CLASS_FREE, CLASS_OVERHEAD, 1);
 	return true;
 }

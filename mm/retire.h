@@ -4,5 +4,5 @@
 #include "mm/frame.h"
 #include "mm/vm.h"
 
-/* The frame leaves the VM.  True: it had failed, and is nobody's from now on; else the caller gives it back. */
-bool retire_failed(const struct mm_vm *vm, u32 mpn, enum frame_class was);
+/* The frame has left the VM and counts as free.  True: it had failed, and is nobody's from now on; else the caller gives it back. */
+bool retire_failed(const struct mm_vm *vm, u32 mpn);
