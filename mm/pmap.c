@@ -191,8 +191,8 @@ void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, 
 	CHECK(!(old & ENTRY_PINNED) && !page->block->large);
 	if (entry_state(old) == PAGE_EMPTY && entry_frame(old))
 		reference_zero((u32)-1);
-	/* Giving a page up is no access to it. */
-	set(vm, page, entry_make(state, CEILING_NONE, state == PAGE_BALLOONED ? kept(old) : old & ENTRY_HISTORY, (u32)epoch));
+	/* Giving a page up, or finding it all zeros, is no access to it; that it is BUSY is one's doing. */
+	set(vm, page, entry_make(state, CEILING_NONE, state == PAGE_BUSY ? old & ENTRY_HISTORY : kept(old), (u32)epoch));
 }
 
 void pmap_share(struct mm_vm *vm, struct page *page, u32 mpn, enum mm_ceiling ceiling)

@@ -257,6 +257,25 @@ static void pages_of_zeros_become_empty(void **state)
 	assert_int_equal(get(A, 3, 0), 5);
 }
 
+static void a_page_found_to_be_zeros_is_no_accessed_sample(void **state)
+{
+	struct mm_history history;
+
+	(void)state;
+	start(A, 0);
+	put(A, 3, 0, 1);
+	put(A, 3, 0, 0);
+	fake_settle_everything();
+	assert_int_equal(mm_watch(fake_vm(A), (ppn_t){ 3 }, MM_WATCH_SAMPLED), OK);
+	scan_all();
+	assert_int_equal(state_of(A, 3), PAGE_EMPTY);
+	assert_int_equal(fake_vm(A)->sample.touched, 0);
+	assert_int_equal(mm_history(fake_vm(A), (ppn_t){ 3 }, &history), OK);
+	assert_true(history.sampled);
+	assert_int_equal(get(A, 3, 0), 0);
+	assert_int_equal(fake_vm(A)->sample.touched, 1);
+}
+
 static void a_candidate_that_is_written_is_not_merged(void **state)
 {
 	(void)state;
@@ -542,6 +561,7 @@ int main(void)
 		TEST(a_vm_alone_shares_with_itself),
 		TEST(who_writes_gets_a_copy_and_the_others_keep_theirs),
 		TEST(pages_of_zeros_become_empty),
+		TEST(a_page_found_to_be_zeros_is_no_accessed_sample),
 		TEST(a_candidate_that_is_written_is_not_merged),
 		TEST(nothing_is_merged_while_a_cpu_may_still_write),
 		TEST(a_shared_page_that_is_given_up_drops_its_reference),
