@@ -110,6 +110,7 @@ $(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
 	@$(CC) $(HOST_SAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka -lZydis -lpthread -lm
 
 include tests/fuzz/fuzz.mk
+include tests/sim/sim.mk
 
 ## make unit         the host tests, and what fuzzers ever found
 unit: $(UNIT)
@@ -122,7 +123,7 @@ unit-programs: $(UNIT)
 
 ## make help         this list
 help:
-	@sed -n 's/^## //p' */*.mk tests/fuzz/fuzz.mk Makefile
+	@sed -n 's/^## //p' */*.mk tests/fuzz/fuzz.mk tests/sim/sim.mk Makefile
 
 ## make clean        forget everything built
 clean:

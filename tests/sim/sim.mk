@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The simulator: each tests/sim/NAME.c that has a main() is an experiment, a host program at -O2 over the kernel's own mm/.  It writes
+# build/sim/NAME.csv, NAME.gnuplot makes build/sim/NAME.png of it.  Included by the Makefile behind the host tests, whose lists it needs.
+SIM := active sampling
+SIM_SUPPORT := $(addprefix tests/sim/,platform_sim.c guest.c report.c) $(SUPPORT)
+SIM_SRCS := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) $(wildcard mm/*.c)
+SIM_FLAGS := $(filter-out -O1,$(HOST_FLAGS)) -O2
+
+$(B)/simobj/mm/key_avx2.o: SIM_FLAGS += -mavx2
+$(B)/simobj/%.o: %.c $(GENERATED) Makefile tests/sim/sim.mk
+	@mkdir -p $(@D)
+	@$(CC) $(SIM_FLAGS) -c $< -o $@
+
+$(B)/simobj/libsim.a: $(SIM_SRCS:%.c=$(B)/simobj/%.o) $(SIM_SUPPORT:%.c=$(B)/simobj/%.o)
+	@rm -f $@; ar rcs $@ $^
+
+$(B)/sim/bin/%: $(B)/simobj/tests/sim/%.o $(B)/simobj/libsim.a
+	@mkdir -p $(@D); echo "  LINK    $@"
+	@$(CC) -o $@ $^ -lm
+
+sim-%: $(B)/sim/bin/%
+	@$< $(B)/sim >$(B)/sim/$*.txt || { cat $(B)/sim/$*.txt; false; }
+	@gnuplot -e 'dir="$(B)/sim"' tests/sim/$*.gnuplot
+
+## make sim          the engine under simulated guests, on the host: the paper's figures and more, to build/sim/NAME.csv and .png
+sim: $(SIM:%=$(B)/sim/bin/%)
+	@command -v gnuplot >/dev/null || tools/install-packages
+	@tools/run-tests $(SIM:%="$(MAKE) -s sim-%"); status=$$?; cat $(SIM:%=$(B)/sim/%.txt); exit $$status
+
+.PHONY: sim
