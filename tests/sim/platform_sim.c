@@ -188,6 +188,11 @@ bool platform_has_simd(void)
 	return __builtin_cpu_supports("avx2");
 }
 
+bool platform_has_cipher(void)
+{
+	return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+}
+
 void simd_begin(void)
 {
 }
