@@ -4,7 +4,7 @@
 #include "mm/debt.h"
 #include "mm/pmap.h"
 
-enum { STEP_PAGES = 16 };
+enum { STEP_PAGES = 16, STRIDE_PAGES = 256 };
 #define ANSWER_NS 10000000000ULL /* drivers ask once a second; a guest that is short itself needs a while */
 
 static u64 size_of(const struct mm_vm *vm)
@@ -12,34 +12,85 @@ static u64 size_of(const struct mm_vm *vm)
 	return vm->tally[TALLY_BALLOONED];
 }
 
-/* It has moved, or it has a new target: from now on it has ANSWER_NS again. */
+/* ---- does its driver follow?  It has ANSWER_NS for each STRIDE_PAGES, or for what is left ---- */
+
+static void begin_stride(struct mm_vm *vm)
+{
+	vm->balloon.behind_since_ns = platform_time_ns();
+	vm->balloon.milestone = min_u64(vm->balloon.target, size_of(vm) + STRIDE_PAGES);
+}
+
+/* It has moved, or should.  A target that is raised gives it no more time. */
 static void watch(struct mm_vm *vm)
 {
+	struct balloon *balloon = &vm->balloon;
+
 	ASSERT(lock_is_mine(vm->lock));
-	vm->balloon.behind_since_ns = vm->balloon.here && size_of(vm) < vm->balloon.target ? platform_time_ns() : 0;
+	if (!balloon->here || size_of(vm) >= balloon->target) {
+		balloon->behind_since_ns = 0;
+	} else if (!balloon->behind_since_ns) {
+		begin_stride(vm);
+	} else {
+		balloon->milestone = min_u64(balloon->milestone, balloon->target);
+	}
+}
+
+static void note_given(struct mm_vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+
+	if (balloon->behind_since_ns && size_of(vm) >= balloon->milestone) {
+		balloon->dead = false;
+		begin_stride(vm);
+	}
+}
+
+bool balloon_answers(struct mm_vm *vm)
+{
+	struct balloon *balloon = &vm->balloon;
+
+	if (balloon->behind_since_ns && platform_time_ns() - balloon->behind_since_ns > ANSWER_NS)
+		balloon->dead = true;
+	return balloon->here && !balloon->dead;
+}
+
+static void set_here(struct mm_vm *vm, bool here)
+{
+	lock_acquire(vm->lock);
+	vm->balloon.here = here;
+	vm->balloon.dead = false;
+	watch(vm);
+	lock_release(vm->lock);
 }
 
 void mm_balloon_hello(struct mm_vm *vm)
 {
-	lock_acquire(vm->lock);
-	vm->balloon.here = true;
-	watch(vm);
-	lock_release(vm->lock);
+	set_here(vm, true);
 }
 
 void mm_balloon_bye(struct mm_vm *vm)
 {
-	lock_acquire(vm->lock);
-	vm->balloon.here = false;
+	set_here(vm, false);
+}
+
+/* ---- what it should hold ---- */
+
+void balloon_ask(struct mm_vm *vm, u64 pages)
+{
+	vm->balloon.target = min_u64(pages, min_u64(vm->balloon.limit, vm->max_pages - vm->min_pages));
 	watch(vm);
-	lock_release(vm->lock);
+}
+
+void balloon_set_limit(struct mm_vm *vm, u64 pages)
+{
+	vm->balloon.limit = pages;
+	balloon_ask(vm, vm->balloon.target);
 }
 
 void mm_balloon_set_target(struct mm_vm *vm, u64 pages)
 {
 	lock_acquire(vm->lock);
-	vm->balloon.target = min_u64(pages, vm->max_pages - vm->min_pages);
-	watch(vm);
+	balloon_ask(vm, pages);
 	lock_release(vm->lock);
 }
 
@@ -56,9 +107,8 @@ void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *out)
 {
 	lock_acquire(vm->lock);
 	const struct balloon *balloon = &vm->balloon;
-	bool late = balloon->behind_since_ns && platform_time_ns() - balloon->behind_since_ns > ANSWER_NS;
 
-	*out = (struct mm_balloon){ balloon->here, balloon->here && !late, size_of(vm), balloon->target, balloon->popped };
+	*out = (struct mm_balloon){ balloon->here, balloon_answers(vm), size_of(vm), balloon->target, balloon->popped };
 	lock_release(vm->lock);
 }
 
@@ -101,6 +151,7 @@ static err_t move(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done, e
 		*done += !error;
 	}
 	lock_acquire(vm->lock);
+	note_given(vm);
 	watch(vm);
 	lock_release(vm->lock);
 	return error;

@@ -4,6 +4,7 @@
 #include "mm/admit.h"
 #include "mm/cipher.h"
 #include "mm/platform.h"
+#include "mm/rebalance.h"
 #include "mm/state.h"
 #include "mm/vm.h"
 #include "mm/zone.h"
@@ -119,6 +120,7 @@ err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last)
 	cache_init();
 	vm_table_init();
 	admit_init();
+	rebalance_init();
 	state_set_total(0);
 	for (u32 i = 0; i < count; i++) {
 		CHECK(ranges[i].pages == 0 || ranges[i].first.n + ranges[i].pages - 1 <= last.n);
@@ -179,4 +181,5 @@ void mm_totals(struct mm_totals *totals)
 		.reserved = frame_counts.lost,
 		.state = state_now(),
 	};
+	admit_totals(totals);
 }

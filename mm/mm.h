@@ -36,9 +36,44 @@ enum mm_state { MM_HIGH, MM_SOFT, MM_HARD, MM_LOW };
 struct mm_totals { /* pages; total = free + overhead + private_ + shared_frames + debt_frames */
 	u64 total, free, overhead, private_, shared_frames, debt_frames;
 	u64 reserved; /* offered to mm but too scattered to use, and MPN 0: not in total */
+	u64 promised; /* to VMs and pools: min (or max, without swap) and overhead */
+	u64 swap, swap_promised; /* the area; max − min of the VMs */
+	u64 uncovered;           /* promised as swap though there is none: overcommit = unsafe */
 	enum mm_state state;
 };
 void mm_totals(struct mm_totals *totals);
+
+/* VMs are promised their min only, whether there is swap for the rest or not.  From the next promise on. */
+void mm_set_overcommit(bool allow_unsafe);
+
+/* The tax on idle memory, for all VMs that have none of their own; progressive: it rises to that by quarters of the memory that lie idle. */
+enum { MM_MAX_TAX = 990, MM_TAX_OF_HOST = 0xffffffff };
+err_t mm_set_tax(u32 permille, bool progressive); /* E_RANGE: nothing changed */
+
+/* ---- resource pools: a tree; pool 0 is the machine ---- */
+
+enum { MM_POOLS = 32, MM_NAME_BYTES = 32 };
+
+struct mm_pool_config { /* as a VM's numbers, for all that is in it together */
+	char name[MM_NAME_BYTES];
+	u64 min_pages, max_pages; /* min is reserved from its parent; max UINT64_MAX: no limit */
+	u32 shares, parent;
+};
+
+/*
+ * E_INVALID: the numbers are wrong; E_NO_MEMORY: min is not to be had, or there are too many; E_STATE: VMs or pools are in it; E_NOT_FOUND:
+ * there is no such pool.  `why` says it in one line; nothing has changed then.
+ */
+err_t mm_pool_begin(const struct mm_pool_config *config, u32 *pool, char *why, size_t why_bytes);
+err_t mm_pool_set(u32 pool, const struct mm_pool_config *config, char *why, size_t why_bytes);
+err_t mm_pool_end(u32 pool, char *why, size_t why_bytes);
+
+struct mm_pool {
+	struct mm_pool_config config;
+	u64 reserved; /* by its VMs and pools, of its min or beyond it */
+	u32 members;
+};
+bool mm_pool_look(u32 pool, struct mm_pool *out); /* false: there is none */
 
 /* ---- one VM ---- */
 
@@ -48,6 +83,7 @@ struct mm_vm_config {
 	u64 min_pages;
 	u32 shares;
 	u32 group; /* of sharing, one that has begun; 0: alone */
+	u32 pool;  /* of resources; 0: none but the machine */
 	u32 id;    /* 1 … STEP_MAX_VMS - 1, unique while the VM exists */
 };
 
@@ -55,12 +91,28 @@ struct mm_vm; /* its storage is the caller's: mm_vm_bytes(); kernel/vm.h places 
 size_t mm_vm_bytes(void);
 
 /*
- * Admission (Σ max + overhead ≤ memory) and an empty pmap.  Reserves, but allocates nothing: directory and entry pages come at first
- * touch, out of what was reserved here.  E_NO_MEMORY: `why` says what is short and by how much; E_INVALID: the numbers are wrong;
- * E_EXISTS: the id is taken.  Nothing has changed then.
+ * Admission (mm/admit.h) and an empty pmap.  Reserves, but allocates nothing: directory and entry pages come at first touch, out of what
+ * was reserved here.  E_NO_MEMORY: `why` says what is short and by how much; E_INVALID: the numbers are wrong; E_EXISTS: the id is taken;
+ * E_NOT_FOUND: there is no such pool.  Nothing has changed then.
  */
 err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why, size_t why_bytes);
 u32 mm_vm_id(const struct mm_vm *vm);
+
+/*
+ * What may change while it runs, all at once: read, change, set.  As mm_vm_init: E_INVALID, E_NO_MEMORY, E_NOT_FOUND with one line in
+ * `why`, and nothing has changed.
+ */
+struct mm_vm_params {
+	u64 min_pages;
+	u64 max_pages;        /* that it may hold; at most its size */
+	u32 shares;           /* 0: exactly min */
+	u32 tax_permille;     /* of its idle memory; MM_TAX_OF_HOST: as mm_set_tax says, else at most MM_MAX_TAX */
+	bool progressive;     /* its own tax is */
+	u32 balloon_permille; /* of its size that its balloon may be asked to hold: 650 */
+	u32 pool;
+};
+void mm_vm_params(struct mm_vm *vm, struct mm_vm_params *params);
+err_t mm_vm_set(struct mm_vm *vm, const struct mm_vm_params *params, char *why, size_t why_bytes);
 
 /*
  * Give everything back, a bounded piece at a time: frames, entry tables.  True when nothing is left, including frames
@@ -121,7 +173,7 @@ err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history);
 
 void mm_balloon_hello(struct mm_vm *vm); /* a driver is there */
 void mm_balloon_bye(struct mm_vm *vm);   /* it is gone; pages that it gave up come back by touch */
-/* What the driver should hold; never more than max − min. */
+/* What the driver should hold; never more than max − min, nor than its limit. */
 void mm_balloon_set_target(struct mm_vm *vm, u64 pages);
 u64 mm_balloon_target(struct mm_vm *vm);
 
@@ -134,11 +186,32 @@ err_t mm_balloon_give(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *don
 err_t mm_balloon_take(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done);
 
 struct mm_balloon {
-	bool here, answers; /* it holds what it should, or has come nearer in the last 10 s */
+	bool here, answers; /* it holds what it should, or comes nearer by a MiB at least in each 10 s; once too late, until it moves */
 	u64 size, target;   /* pages given up and not touched since */
 	u64 popped;         /* pages touched though they were given up */
 };
 void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *balloon);
+
+/* ---- who gets how much ---- */
+
+/*
+ * Memory is short and the VM holds more than its target: it gets a small slice of a CPU only, so that its balloon still answers.  Any CPU
+ * may ask, without a lock.
+ */
+bool mm_is_throttled(const struct mm_vm *vm);
+
+struct mm_decision { /* pages */
+	u64 first_ns, last_ns; /* the same was decided from then till then, `times` times */
+	u32 times;
+	enum mm_state state;
+	u64 held, target;
+	u64 balloon, balloon_target; /* what it gave; what it is asked for */
+	u64 page_out;                /* to compress or swap */
+	bool throttled;
+	const char *reason;
+};
+/* The VM's latest decisions, newest first, `most` at most; returns how many. */
+u32 mm_why(struct mm_vm *vm, struct mm_decision *decisions, u32 most);
 
 /* ---- active memory ---- */
 
@@ -196,5 +269,9 @@ struct mm_audit {
 };
 void mm_audit_begin(struct mm_audit *audit);
 bool mm_audit_step(struct mm_audit *audit, void (*finding)(void *context, const char *line), void *context);
-/* Background work of mm (settling debts, zeroing): one bounded step; true if there is more to do now. */
+/*
+ * Background work of mm (debts, rebalances): one bounded step; true if there is more to do now.  Wanted when platform_work says so, and
+ * every MM_BALANCE_NS.
+ */
+#define MM_BALANCE_NS 15000000000ULL
 bool mm_work_step(void);

@@ -25,12 +25,12 @@ static const struct {
 	[MM_LOW] = { true, true, true, RECLAIM_NOTHING, RECLAIM_LOW },
 };
 
-/* What its balloon can still take of `excess`. */
-static u64 balloon_part(const struct reclaim_row *row, u64 excess)
+/* What its balloon has room for, of `excess`. */
+static u64 balloon_room(const struct reclaim_row *row, u64 excess)
 {
 	u64 room = row->balloon_limit > row->balloon ? row->balloon_limit - row->balloon : 0;
 
-	return row->has_balloon && row->answers ? min_u64(room, excess) : 0;
+	return row->has_balloon ? min_u64(room, excess) : 0;
 }
 
 static enum reclaim_reason why_not_balloon(const struct reclaim_row *row)
@@ -59,9 +59,10 @@ static enum reclaim_reason reason_for(const struct reclaim_row *row, enum mm_sta
 
 static void take(struct reclaim_row *row, enum mm_state state, u64 excess)
 {
-	u64 ballooned = balloon_part(row, excess);
+	u64 asked = balloon_room(row, excess);
+	u64 ballooned = row->answers ? asked : 0; /* whoever does not answer is asked all the same: so it can show that it is back */
 
-	row->balloon_target = row->balloon + ballooned;
+	row->balloon_target = row->balloon + asked;
 	if (row->pages_out)
 		row->page_out = states[state].at_once ? excess : excess - ballooned;
 	row->throttled = states[state].throttle;

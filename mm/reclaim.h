@@ -11,16 +11,16 @@
 #include "mm/platform.h"
 
 /* X(name, what `why` says) */
-#define RECLAIM_REASONS(X)                                                                               \
-	X(NOTHING, "at or below its target: nothing is taken")                                           \
-	X(PLENTY, "memory is plentiful: nothing is taken")                                               \
-	X(LIMIT, "above its max: its balloon is asked for the rest")                                     \
-	X(BALLOON, "above its target: its balloon is asked for the rest")                                \
-	X(NO_BALLOON, "above its target and no balloon driver: paged out")                               \
-	X(BALLOON_DEAD, "above its target and its balloon does not answer: paged out")                   \
-	X(BALLOON_FULL, "above its target by more than its balloon may hold: paged out")                 \
+#define RECLAIM_REASONS(X)                                                                                 \
+	X(NOTHING, "at or below its target: nothing is taken")                                             \
+	X(PLENTY, "memory is plentiful: nothing is taken")                                                 \
+	X(LIMIT, "above its max: its balloon is asked for the rest")                                       \
+	X(BALLOON, "above its target: its balloon is asked for the rest")                                  \
+	X(NO_BALLOON, "above its target and no balloon driver: paged out")                                 \
+	X(BALLOON_DEAD, "above its target and its balloon does not answer: paged out")                     \
+	X(BALLOON_FULL, "above its target by more than its balloon may hold: paged out")                   \
 	X(NOWHERE, "above its target by more than its balloon gives, and there is nowhere to page out to") \
-	X(HARD, "memory is short: its balloon is asked and pages go out at once")                        \
+	X(HARD, "memory is short: its balloon is asked and pages go out at once")                          \
 	X(LOW, "memory is very short: pages go out at once and it is slowed down")
 
 enum reclaim_reason {

@@ -3,6 +3,7 @@
 #include "mm/admit.h"
 #include "mm/debt.h"
 #include "mm/frame.h"
+#include "mm/rebalance.h"
 #include "mm/reserve.h"
 #include "mm/retire.h"
 #include "mm/share.h"
@@ -126,7 +127,7 @@ _Static_assert(ARRAY_SIZE(phases) == RELEASE_DONE, "every phase has its step");
 bool mm_vm_release_step(struct mm_vm *vm)
 {
 	struct lock *lock = vm->lock;
-	u64 promised = vm->promised_pages;
+	struct promise promise = vm->promise;
 	bool done;
 
 	lock_acquire(lock);
@@ -135,7 +136,9 @@ bool mm_vm_release_step(struct mm_vm *vm)
 		vm->release_phase++;
 	done = vm->release_phase == RELEASE_DONE;
 	lock_release(lock);
-	if (done)
-		admit_return(promised);
+	if (done) {
+		admit_return(&promise);
+		rebalance_want(REBALANCE_VMS);
+	}
 	return done;
 }

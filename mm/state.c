@@ -2,6 +2,7 @@
 #include "mm/state.h"
 #include "mm/frame.h"
 #include "mm/platform.h"
+#include "mm/rebalance.h"
 
 enum { GIB_PAGES = 1 << (30 - PAGE_SHIFT) };
 
@@ -80,8 +81,7 @@ static void recompute(void)
 	while ((next = state_after(state, frame_count(CLASS_FREE))) != state) {
 		if (!__atomic_compare_exchange_n(&current, &state, next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			continue;
-		if (next > state)
-			platform_work();
+		rebalance_want(REBALANCE_STATE);
 		state = next;
 	}
 }
@@ -98,6 +98,11 @@ void state_note(void)
 		recompute();
 	if (__atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) && usable_frames() < thresholds[MM_SOFT])
 		platform_work();
+}
+
+u64 state_threshold(enum mm_state state)
+{
+	return __atomic_load_n(&thresholds[state], __ATOMIC_RELAXED);
 }
 
 void state_set_total(u64 total)

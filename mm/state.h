@@ -11,6 +11,9 @@ enum { FREE_STATES = 4 };
 /* Thresholds in pages for a machine of `total` pages; free below at[s] falls to state s, free at at[s - 1] or more rises from it. */
 void state_thresholds(u64 total, u64 at[FREE_STATES]);
 
+/* The same for this machine. */
+u64 state_threshold(enum mm_state state);
+
 /* The machine's size has changed. */
 void state_set_total(u64 total);
 

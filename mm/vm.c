@@ -3,7 +3,9 @@
 #include "mm/vm.h"
 #include "kernel/lib/format.h"
 #include "mm/admit.h"
+#include "mm/alloc.h"
 #include "mm/frame.h"
+#include "mm/rebalance.h"
 #include "mm/share.h"
 #include "mm/work.h"
 
@@ -75,6 +77,7 @@ static err_t check_config(const struct mm_vm_config *config, char *why, size_t w
 	const u64 border = 1ULL << (32 - PAGE_SHIFT);
 
 	CHECK(config->id > 0 && config->id < VM_IDS);
+	CHECK(config->shares <= ALLOC_MAX_SHARES);
 	if (!config->max_pages || config->max_pages > most || config->min_pages > config->max_pages) {
 		format(why, why_bytes, "memory of %llu KiB is out of range: 4 KiB to %llu KiB, min at most max",
 		       (unsigned long long)config->max_pages * (PAGE_SIZE / 1024), (unsigned long long)most * (PAGE_SIZE / 1024));
@@ -108,12 +111,13 @@ static bool enter_table(struct mm_vm *vm)
 
 err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why, size_t why_bytes)
 {
-	u64 promised;
+	static u64 serials;
+	struct promise promise;
 	err_t error = check_config(config, why, why_bytes);
 
 	if (error)
 		return error;
-	error = admit_promise(config, &promised, why, why_bytes);
+	error = admit_promise(config, &promise, why, why_bytes);
 	if (error)
 		return error;
 	*vm = (struct mm_vm){
@@ -124,15 +128,22 @@ err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why,
 		.min_pages = config->min_pages,
 		.shares = config->shares,
 		.group = config->group ? config->group : SHARE_ALONE + config->id,
-		.promised_pages = promised,
+		.limit_pages = config->max_pages,
+		.tax_permille = MM_TAX_OF_HOST,
+		.balloon_permille = BALLOON_PERMILLE,
+		.balloon.limit = config->max_pages * BALLOON_PERMILLE / 1000,
+		.balance.target = config->max_pages,
+		.promise = promise,
+		.serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED),
 	};
 	if (enter_table(vm)) {
 		if (!config->group)
 			share_group_begin(vm->group, SHARE_FAST);
 		share_set_group(vm->id, vm->group);
+		rebalance_want(REBALANCE_VMS);
 		return OK;
 	}
-	admit_return(promised);
+	admit_return(&promise);
 	format(why, why_bytes, "VM number %u is in use", config->id);
 	return E_EXISTS;
 }
@@ -170,7 +181,7 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
 		.max = vm->max_pages,
 		.min = vm->min_pages,
 		.shares = vm->shares,
-		.target = vm->max_pages,
+		.target = vm->balance.target,
 		.resident = private + zero + shared,
 		.private_ = private,
 		.shared = zero + shared,
@@ -181,8 +192,8 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
 		.pinned = vm->tally[TALLY_PINNED],
 		/* Σ (1 − 1/references), rounded down: all of them name one frame. */
 		.saved_bytes = references ? zero * PAGE_SIZE - (zero * PAGE_SIZE + references - 1) / references : 0,
-		.active_permille = 1000, /* until pages are sampled, all count as active */
-		.overhead = vm->pmap_pages + platform_table_pages(vm),
+		.active_permille = rebalance_active(vm),
+		.overhead = admit_overhead_held(vm),
 		.large = vm->large_blocks,
 	};
 	lock_release(vm->lock);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What mm knows of one VM, and the table that finds it.  Private to mm/. */
 #pragma once
+#include "mm/balance.h"
 #include "mm/balloon.h"
 #include "mm/batch.h"
 #include "mm/sample.h"
@@ -45,14 +46,25 @@ enum {
 	VM_FAILED_FRAMES = 4,
 };
 
+/* What admission has promised, pages. */
+struct promise {
+	u64 memory, overhead, swap;
+	u32 pool;
+};
+
 struct mm_vm {
 	struct lock *lock; /* of its slot */
 	u32 id;
 	u32 low_pages;
-	u64 max_pages, min_pages;
+	u64 max_pages, min_pages; /* its size; what it is guaranteed */
+	u64 limit_pages;          /* what it may hold at most */
 	u32 shares;
-	u32 group;          /* of sharing */
-	u64 promised_pages; /* max + overhead, as admitted */
+	u32 group; /* of sharing */
+	u32 tax_permille, balloon_permille;
+	bool progressive;
+	struct promise promise; /* under admission's lock, and its own */
+	struct balance balance;
+	u64 serial; /* of all VMs that ever were, this one */
 	u64 tally[TALLIES];
 	u64 large_blocks;
 	u64 pmap_pages; /* directory and entry pages */

@@ -3,10 +3,12 @@
 #include "mm/work.h"
 #include "mm/debt.h"
 #include "mm/frame.h"
+#include "mm/rebalance.h"
 #include "mm/reserve.h"
 #include "mm/state.h"
 
 u32 work_waiting;
+static u32 turn; /* of the kinds of work */
 
 void work_wait_frame(struct mm_vm *vm, u32 vcpu)
 {
@@ -78,7 +80,7 @@ static bool has_more(struct mm_vm *vm)
 	       (vm->wait_frame && has_free_frames());
 }
 
-bool mm_work_step(void)
+static bool serve_vms(void)
 {
 	static u32 cursor;
 	struct mm_vm *vm = vm_lock_next(&cursor, has_more);
@@ -88,4 +90,17 @@ bool mm_work_step(void)
 	work_on(vm);
 	vm_unlock(vm);
 	return true;
+}
+
+/* What needs doing, in turn: none of it waits for the end of another. */
+bool mm_work_step(void)
+{
+	static bool (*const kinds[])(void) = { serve_vms, rebalance_step };
+	u32 first = __atomic_add_fetch(&turn, 1, __ATOMIC_RELAXED);
+
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (kinds[(first + i) % ARRAY_SIZE(kinds)]())
+			return true;
+	}
+	return false;
 }

@@ -81,8 +81,9 @@ static void where_pages_cannot_go_nothing_is_paged_out_and_that_is_said(void **s
 		u64 balloon_target;
 		enum reclaim_reason reason;
 	} rows[] = {
-		{ MM_SOFT, true, 300, RECLAIM_BALLOON }, { MM_SOFT, false, 0, RECLAIM_NOWHERE }, { MM_HARD, true, 300, RECLAIM_BALLOON },
-		{ MM_LOW, true, 300, RECLAIM_BALLOON },  { MM_LOW, false, 0, RECLAIM_NOWHERE },  { MM_HIGH, false, 0, RECLAIM_PLENTY },
+		{ MM_SOFT, true, 300, RECLAIM_BALLOON }, { MM_SOFT, false, 300, RECLAIM_NOWHERE },
+		{ MM_HARD, true, 300, RECLAIM_BALLOON }, { MM_LOW, true, 300, RECLAIM_BALLOON },
+		{ MM_LOW, false, 300, RECLAIM_NOWHERE },   { MM_HIGH, false, 0, RECLAIM_PLENTY },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -160,11 +161,13 @@ static void nobody_is_taken_below_target_and_what_is_taken_suffices(void **state
 		u64 more = row.balloon_target > row.balloon ? row.balloon_target - row.balloon : 0;
 
 		assert_true(row.page_out <= excess && more <= excess && (row.pages_out || !row.page_out));
-		assert_true(!row.pages_out || row.page_out + more >= excess);
-		assert_true(more == 0 || (row.has_balloon && row.answers && row.balloon_target <= row.balloon_limit));
+		u64 gives = row.answers ? more : 0;
+
+		assert_true(!row.pages_out || row.page_out + gives >= excess);
+		assert_true(more == 0 || (row.has_balloon && row.balloon_target <= row.balloon_limit));
 		assert_int_equal(row.throttled, now == MM_LOW && excess > 0);
 		assert_int_equal(row.reason == RECLAIM_NOTHING || row.reason == RECLAIM_PLENTY, excess == 0);
-		assert_int_equal(row.reason == RECLAIM_NOWHERE, !row.pages_out && more < excess);
+		assert_int_equal(row.reason == RECLAIM_NOWHERE, !row.pages_out && gives < excess);
 	}
 }
 
