@@ -46,7 +46,7 @@ void mm_totals(struct mm_totals *totals);
 /* VMs are promised their min only, whether there is swap for the rest or not.  From the next promise on. */
 void mm_set_overcommit(bool allow_unsafe);
 
-/* The tax on idle memory, for all VMs that have none of their own; progressive: it rises to that by quarters of the memory that lie idle. */
+/* The tax on idle memory, where a VM has none of its own; progressive: it rises to that by quarters that lie idle. */
 enum { MM_MAX_TAX = 990, MM_TAX_OF_HOST = 0xffffffff };
 err_t mm_set_tax(u32 permille, bool progressive); /* E_RANGE: nothing changed */
 
@@ -60,10 +60,7 @@ struct mm_pool_config { /* as a VM's numbers, for all that is in it together */
 	u32 shares, parent;
 };
 
-/*
- * E_INVALID: the numbers are wrong; E_NO_MEMORY: min is not to be had, or there are too many; E_STATE: VMs or pools are in it; E_NOT_FOUND:
- * there is no such pool.  `why` says it in one line; nothing has changed then.
- */
+/* Errors: one line in `why`, and nothing has changed. E_STATE: something is in it. */
 err_t mm_pool_begin(const struct mm_pool_config *config, u32 *pool, char *why, size_t why_bytes);
 err_t mm_pool_set(u32 pool, const struct mm_pool_config *config, char *why, size_t why_bytes);
 err_t mm_pool_end(u32 pool, char *why, size_t why_bytes);
@@ -98,10 +95,7 @@ size_t mm_vm_bytes(void);
 err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why, size_t why_bytes);
 u32 mm_vm_id(const struct mm_vm *vm);
 
-/*
- * What may change while it runs, all at once: read, change, set.  As mm_vm_init: E_INVALID, E_NO_MEMORY, E_NOT_FOUND with one line in
- * `why`, and nothing has changed.
- */
+/* What may change while it runs, all at once: read, change, set.  Errors as mm_vm_init. */
 struct mm_vm_params {
 	u64 min_pages;
 	u64 max_pages;        /* that it may hold; at most its size */
@@ -194,14 +188,11 @@ void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *balloon);
 
 /* ---- who gets how much ---- */
 
-/*
- * Memory is short and the VM holds more than its target: it gets a small slice of a CPU only, so that its balloon still answers.  Any CPU
- * may ask, without a lock.
- */
+/* It holds too much of what is very short: it gets a small slice of a CPU only.  Takes no lock. */
 bool mm_is_throttled(const struct mm_vm *vm);
 
 struct mm_decision { /* pages */
-	u64 first_ns, last_ns; /* the same was decided from then till then, `times` times */
+	u64 first_ns, last_ns; /* decided `times` times */
 	u32 times;
 	enum mm_state state;
 	u64 held, target;

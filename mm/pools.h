@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Resource pools: a tree of names with min, max and shares, like a VM's, for all that is in them together.  A pool needs of its parent its
- * min, or what its VMs and pools need of it if that is more; so its min is reserved from the moment it begins, and VMs reserve out of it
- * first.  The root, pool 0, is the machine.
- *
- * The tree belongs to admission's lock: everything below the line is called under it (admit.h); the functions of mm.h take it.
+ * Resource pools: a tree with a VM's numbers for all that is in a pool.  A pool needs of its parent its min, or what its members need of
+ * it if that is more: VMs reserve out of it first.  The root, 0, is the machine.  All under admission's lock (admit.h).
  */
 #pragma once
 #include "mm/mm.h"
@@ -23,15 +20,12 @@ struct pools_lack { /* what does not fit where */
 };
 
 void pools_init(void);
-/* ---- under admission's lock ---- */
 const struct pool *pools_get(u32 pool); /* NULL: there is none */
-/* May the need of a VM in this pool go from `was` to `will`, if the machine has `machine` pages for pools and VMs? */
+/* May a need in this pool go from `was` to `will`, if the machine has `machine` pages in all? */
 bool pools_fit(u32 pool, u64 was, u64 will, u64 machine, struct pools_lack *lack);
 void pools_change(u32 pool, u64 was, u64 will);
 void pools_count(u32 pool, s32 members);
-/* What all VMs and pools need of the machine. */
-u64 pools_needed(void);
-/* A copy of the tree, for a rebalance. */
+u64 pools_needed(void); /* of the machine, by all */
 void pools_copy(struct pool copy[MM_POOLS]);
-/* Is each pool's need the sum of its members'?  `vms`: what VMs need of each.  NULL, or what is wrong. For the audit. */
+/* `vms`: what VMs need of each.  The pool whose need is not that of its members, or NULL. For the audit. */
 const char *pools_fault(const u64 vms[MM_POOLS]);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Rebalances of the running machine: gather what each VM has, holds and uses; plan (plan.h); apply what was decided.  One at a time, a
- * bounded piece a step of mm_work_step; whatever asks for one meanwhile is served by the next one, all together.  A VM that has ended, or
- * another one with its number, is passed by.
+ * Rebalances of the running machine: gather what VMs have, hold and use; plan (plan.h); apply.  One at a time, a bounded piece a step;
+ * all who ask for one meanwhile are served by the next.
  */
 #pragma once
 #include "kernel/lib/types.h"
