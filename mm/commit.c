@@ -166,11 +166,14 @@ static void (*const commits[])(struct scan_work *work, struct candidate *candida
 
 void commit_some(struct scan_work *work)
 {
+	const struct batch *batch = &work->vm->batches[BATCH_SHARE];
 	struct candidate candidate;
 	struct page page;
 
 	if (!batch_is_settled(work->vm, BATCH_SHARE))
 		return;
+	for (u32 i = batch->next; i < batch->count && i < batch->next + work->pages; i++)
+		share_expect(batch->candidates[i].hash);
 	while (work->pages && !work->partner.mpn && batch_next(work->vm, BATCH_SHARE, &candidate, &page)) {
 		CHECK(candidate.kind < ARRAY_SIZE(commits));
 		commits[candidate.kind](work, &candidate, &page);

@@ -9,6 +9,19 @@
 
 enum { MAX_PATIENCE = 3 };
 
+/* A page of which the hash is known, but not yet whether others have it. */
+struct sighting {
+	struct page page;
+	u32 hash;
+};
+
+/* The table is in memory that no cache holds: some pages are hashed first, and their buckets come meanwhile. */
+enum { SIGHTINGS = 8 };
+struct sightings {
+	struct sighting seen[SIGHTINGS];
+	u32 count;
+};
+
 /* ---- a pass ---- */
 
 static u64 gcd(u64 a, u64 b)
@@ -77,12 +90,10 @@ static bool next_group(struct mm_vm *vm)
 
 /* ---- one page ---- */
 
-/* Are its contents known? */
-static void look_at(struct scan_work *work, struct page *page)
+static void look_at(struct scan_work *work, struct page *page, struct sightings *sightings)
 {
 	struct mm_vm *vm = work->vm;
 	u32 mpn = entry_frame(page_entry(page));
-	const void *bytes = platform_frame((mpn_t){ mpn });
 
 	work->pages--;
 	vm->scan.counts.hashed++;
@@ -90,10 +101,25 @@ static void look_at(struct scan_work *work, struct page *page)
 		commit_add(vm, page, 0, CANDIDATE_ZERO);
 		return;
 	}
-	u32 hash = share_hash(vm->group, bytes, work->simd);
+	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
 
-	if (share_look(mpn, vm->group, hash).mpn)
-		commit_add(vm, page, hash, CANDIDATE_JOIN);
+	share_expect(hash);
+	sightings->seen[sightings->count++] = (struct sighting){ *page, hash };
+}
+
+/* Are their contents known? */
+static void look_up(struct scan_work *work, struct sightings *sightings)
+{
+	struct mm_vm *vm = work->vm;
+
+	for (u32 i = 0; i < sightings->count; i++)
+		share_expect_node(sightings->seen[i].hash);
+	for (u32 i = 0; i < sightings->count; i++) {
+		struct sighting *sighting = &sightings->seen[i];
+
+		if (share_look(entry_frame(page_entry(&sighting->page)), vm->group, sighting->hash).mpn)
+			commit_add(vm, &sighting->page, sighting->hash, CANDIDATE_JOIN);
+	}
 }
 
 /*
@@ -120,28 +146,32 @@ static bool is_due(struct mm_vm *vm, struct page *page)
 	return true;
 }
 
-/* The batch takes no more. */
+/* The batch might not take all that may be found next. */
 static bool is_full(const struct mm_vm *vm)
 {
-	return vm->batches[BATCH_SHARE].count == BATCH_PAGES;
+	return vm->batches[BATCH_SHARE].count + SIGHTINGS > BATCH_PAGES;
 }
 
-/* The rest of the group, as far as the step goes. */
+/* The next pages of the group, as far as the step goes. */
 static void scan_group(struct scan_work *work)
 {
 	struct scan *scan = &work->vm->scan;
 	ppn_t first = pmap_nth_ppn(work->vm, group_at(work->vm) * HARVEST_PAGES);
+	struct sightings sightings = { .count = 0 };
 	struct page page;
 
-	while (scan->index < HARVEST_PAGES && work->pages && work->looks && !is_full(work->vm)) {
+	for (u32 found = 0; scan->index < HARVEST_PAGES && work->pages && work->looks && found < SIGHTINGS;) {
 		ppn_t ppn = { first.n + scan->index++ };
 
 		work->looks--;
 		if (!pmap_is_memory(work->vm, ppn) || !pmap_look(work->vm, ppn, &page))
 			scan->index = HARVEST_PAGES;
-		else if (is_due(work->vm, &page))
-			look_at(work, &page);
+		else if (is_due(work->vm, &page)) {
+			look_at(work, &page, &sightings);
+			found++;
+		}
 	}
+	look_up(work, &sightings);
 }
 
 /* Until a harvest is settled, a page may be written unseen: what is hashed then would not be looked at again. */

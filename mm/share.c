@@ -105,6 +105,18 @@ static struct lock *lock_bucket(u32 hash)
 	return lock;
 }
 
+void share_expect(u32 hash)
+{
+	if (head_count)
+		__builtin_prefetch(head_of(bucket_of(hash)));
+}
+
+void share_expect_node(u32 hash)
+{
+	if (head_count)
+		__builtin_prefetch(frame_of(__atomic_load_n(head_of(bucket_of(hash)), __ATOMIC_RELAXED)));
+}
+
 static u32 group_of(u32 mpn)
 {
 	const struct frame *frame = frame_of(mpn);
@@ -119,6 +131,12 @@ static void count(u64 *counter, u64 by)
 	__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
 }
 
+/* Who expects a bucket looks at its head without the lock. */
+static void set_link(u32 *at, u32 mpn)
+{
+	__atomic_store_n(at, mpn, __ATOMIC_RELAXED);
+}
+
 static void link(u32 mpn, u32 hash)
 {
 	CHECK(frame_state(mpn) == FRAME_PRIVATE);
@@ -126,7 +144,7 @@ static void link(u32 mpn, u32 hash)
 
 	frame_of(mpn)->hash = hash;
 	frame_of(mpn)->next = *head;
-	*head = mpn;
+	set_link(head, mpn);
 }
 
 static void unlink(u32 mpn)
@@ -137,7 +155,7 @@ static void unlink(u32 mpn)
 		CHECK(*at && i < SHARE_CHAIN);
 		at = &frame_of(*at)->next;
 	}
-	*at = frame_of(mpn)->next;
+	set_link(at, frame_of(mpn)->next);
 }
 
 /* ---- hints ---- */

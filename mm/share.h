@@ -42,6 +42,9 @@ struct share_match {
 	u32 owner, ppn;
 };
 
+/* Soon this hash will be looked for: its bucket comes near; then, which needs the bucket, what is in it. */
+void share_expect(u32 hash);
+void share_expect_node(u32 hash);
 /* A VM's own frame has these contents now: whose else?  A shared frame before a hint.  If nobody's, the frame becomes a hint. */
 struct share_match share_look(u32 mpn, u32 group, u32 hash);
 /* A hint with this hash that is not `mpn` itself. */
