@@ -29,6 +29,7 @@ bool audit_again(struct audit *audit, const char *what);
 
 bool audit_frames(struct audit *audit);  /* each frame has one state, and its owner agrees */
 bool audit_zones(struct audit *audit);   /* free lists */
+bool audit_pool(struct audit *audit);    /* the secure groups' pool: in each slot a frame that says so */
 bool audit_blocks(struct audit *audit);  /* each entry is legal, and its frame agrees */
 bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks'; its queue of debts is whole */
 bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */

@@ -2,6 +2,7 @@
 /* Audit of the frame table and of the free lists. */
 #include "mm/audit.h"
 #include "mm/pmap.h"
+#include "mm/pool.h"
 #include "mm/share.h"
 #include "mm/zone.h"
 #include <string.h>
@@ -98,6 +99,31 @@ static void check_node(struct audit *audit, u32 mpn)
 		audit_report(audit, "frame 0x%x: %s", mpn, fault);
 }
 
+static void check_pool(struct audit *audit, u32 mpn)
+{
+	const char *fault = pool_frame_fault(mpn);
+
+	if (fault)
+		audit_report(audit, "frame 0x%x: %s", mpn, fault);
+}
+
+/* cursor: slot of the pool.  One that is empty is looked at again: somebody may be about to fill it. */
+bool audit_pool(struct audit *audit)
+{
+	for (u32 i = 0; i < PIECE_FRAMES && audit->public_->cursor < pool_size(); i++) {
+		u32 slot = (u32)audit->public_->cursor;
+		const char *fault = pool_slot_fault(slot);
+
+		if (fault && ++audit->state.restarts < AUDIT_RESTARTS)
+			return false;
+		if (fault)
+			audit_report(audit, "slot %u of the pool %s", slot, fault);
+		audit->state.restarts = 0;
+		audit->public_->cursor++;
+	}
+	return audit->public_->cursor == pool_size();
+}
+
 /* ---- every frame ---- */
 
 /* Returns how many of the `most` frames from here on were looked at: a free block may go on in the next range. */
@@ -118,6 +144,8 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 		check_tail(audit, mpn);
 	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT)
 		check_owned(audit, mpn, state);
+	else if (state == FRAME_POOL)
+		check_pool(audit, mpn);
 	else if (state == FRAME_RETIRED && frame_of(mpn)->owner)
 		audit_report(audit, "frame 0x%x: retired, but VM %u's", mpn, frame_of(mpn)->owner);
 	if (state == FRAME_HINT || (state == FRAME_SHARED && mpn != frame_zero))

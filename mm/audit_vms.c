@@ -69,6 +69,8 @@ static const char *shared_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 
 		return "shared, but names no shared frame of its group";
 	if (entry_ceiling(entry) > CEILING_READ || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
 		return "shared, but writable, pinned or guarded";
+	if (share_is_secure(vm->group) && entry_ceiling(entry) != CEILING_NONE)
+		return "shared in a secure group, but accessible";
 	return NULL;
 }
 
@@ -90,7 +92,9 @@ static const char *busy_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *r
 
 static const char *empty_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
 {
-	(void)vm, (void)ppn, (void)range;
+	(void)ppn, (void)range;
+	if (entry_frame(entry) == frame_zero && entry_state(entry) == PAGE_EMPTY && share_is_secure(vm->group))
+		return "names the zero frame in a secure group";
 	return frameless_fault(entry);
 }
 

@@ -2,6 +2,7 @@
 #include "mm/commit.h"
 #include "mm/debt.h"
 #include "mm/frame.h"
+#include "mm/secure.h"
 #include "mm/watch.h"
 
 bool commit_is_zero(u32 mpn)
@@ -19,7 +20,7 @@ bool commit_is_zero(u32 mpn)
 
 static struct candidate candidate_of(u32 hash, enum candidate_kind kind)
 {
-	return (struct candidate){ .hash = hash, .kind = kind, .ceiling = kind == CANDIDATE_ZERO ? CEILING_NONE : CEILING_READ };
+	return (struct candidate){ .hash = hash, .kind = kind, .ceiling = kind == CANDIDATE_JOIN ? CEILING_READ : CEILING_NONE };
 }
 
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind)
@@ -77,19 +78,26 @@ static void share_with(struct mm_vm *vm, struct page *page, u32 shared, enum mm_
 }
 
 /* Different contents may have the same hash: try each frame that has it. */
-static bool join(struct mm_vm *vm, struct page *page, u32 hash, enum mm_ceiling guard)
+u32 commit_find_equal(struct mm_vm *vm, u32 mpn, u32 hash)
 {
 	u32 shared;
 
 	for (u32 skip = 0; (shared = share_take(vm->group, hash, skip)) != 0; skip++) {
-		if (is_equal(entry_frame(page_entry(page)), shared)) {
-			share_with(vm, page, shared, guard);
-			return true;
-		}
+		if (is_equal(mpn, shared))
+			break;
 		share_release(shared);
 		vm->scan.counts.collisions++;
 	}
-	return false;
+	return shared;
+}
+
+static bool join(struct mm_vm *vm, struct page *page, u32 hash, enum mm_ceiling guard)
+{
+	u32 shared = commit_find_equal(vm, entry_frame(page_entry(page)), hash);
+
+	if (shared)
+		share_with(vm, page, shared, guard);
+	return shared != 0;
 }
 
 /* Of two pages that are alike as far as their hashes tell, this one becomes the shared frame; false: its bucket is full. */
@@ -146,7 +154,10 @@ static void make_empty(struct mm_vm *vm, struct page *page)
 
 	CHECK(entry_ceiling(page_entry(page)) == CEILING_NONE);
 	pmap_take_away(vm, page, PAGE_EMPTY, 0);
-	debt_free(vm, own, page->ppn.n, (struct mm_debt){ 0 });
+	if (share_is_secure(vm->group))
+		secure_give(vm, own);
+	else
+		debt_free(vm, own, page->ppn.n, (struct mm_debt){ 0 });
 	vm->scan.counts.zeros++;
 }
 
@@ -159,9 +170,19 @@ static void commit_zero(struct scan_work *work, struct candidate *candidate, str
 		pmap_unguard(work->vm, page);
 }
 
+static void commit_idle(struct scan_work *work, struct candidate *candidate, struct page *page)
+{
+	(void)candidate;
+	if (commit_is_zero(entry_frame(page_entry(page))))
+		make_empty(work->vm, page);
+	else
+		secure_merge(work, page);
+}
+
 static void (*const commits[])(struct scan_work *work, struct candidate *candidate, struct page *page) = {
 	[CANDIDATE_JOIN] = commit_join,
 	[CANDIDATE_ZERO] = commit_zero,
+	[CANDIDATE_IDLE] = commit_idle,
 };
 
 void commit_some(struct scan_work *work)
@@ -195,7 +216,7 @@ enum commit_result commit_try_share(struct scan_work *work, struct page *page)
 		return COMMIT_FREED;
 	}
 	/* Who measures how long its page takes to come back would learn whether another one is like it. */
-	if (share_group_mode(vm->group) == SHARE_SECURE)
+	if (share_is_secure(vm->group))
 		return COMMIT_NOTHING;
 	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
 

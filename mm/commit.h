@@ -11,6 +11,7 @@ struct scan_work {
 	u32 pages; /* to hash or to compare: what costs */
 	u32 looks; /* groups and entries: what is cheap */
 	bool simd;
+	bool secure;                /* its group is */
 	u32 hash;                   /* of the partner */
 	struct share_match partner; /* a hint with the contents of a frame that is shared now */
 };
@@ -18,23 +19,25 @@ struct scan_work {
 enum candidate_kind {
 	CANDIDATE_JOIN, /* its contents are known: it joins a shared frame, or becomes one for a hint's page to join */
 	CANDIDATE_ZERO, /* becomes EMPTY */
+	CANDIDATE_IDLE, /* of a secure group: becomes EMPTY if it is all zeros, else is put behind its first access (secure.h) */
 };
 
 bool commit_is_zero(u32 mpn);
 /* Guard the page and queue it, or, if it cannot be, have it looked at in the next pass. */
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind);
+/* A reference to the shared frame that holds what `mpn` holds, or 0. */
+u32 commit_find_equal(struct mm_vm *vm, u32 mpn, u32 hash);
 /* Commit what is settled, until the step's work is used up or a partner is found. */
 void commit_some(struct scan_work *work);
 
 /*
- * For who is to take a page's frame: guarded with CEILING_NONE, and settled, so that nobody can reach it.  Is the frame free without that?
- * What the step has found about another page goes with `work` (one page for each: it needs vm, group, simd), and is told when the VM's lock
- * is no longer held.
+ * For who is to take a page's frame: guarded with CEILING_NONE, and settled.  Is the frame free without that?  `work` (vm, group, simd) is for
+ * one page; then commit_tell_partner.
  */
 enum commit_result {
-	COMMIT_NOTHING, /* its contents are nobody else's: still guarded */
-	COMMIT_FREED,   /* all zeros, or it has joined a shared frame: its own is free */
-	COMMIT_SHARED,  /* it has become a shared frame, for a page to join that looks the same: leave it */
+	COMMIT_NOTHING, /* still guarded */
+	COMMIT_FREED,   /* all zeros, or it has joined a shared frame */
+	COMMIT_SHARED,  /* it has become a shared frame, for a page to join that looks the same */
 };
 enum commit_result commit_try_share(struct scan_work *work, struct page *page);
 /* Without any lock: the page that was found, if one was, becomes a candidate of its VM. */

@@ -3,17 +3,16 @@
 #include "mm/frame.h"
 #include "mm/debt.h"
 #include "mm/resolve.h"
-#include "mm/share.h"
+#include "mm/secure.h"
 
-/* In a secure group the only page of a frame takes the same way as one of many: who measures it learns nothing. */
 static bool take_back(struct mm_vm *vm, struct page *page)
 {
 	u32 mpn = entry_frame(page_entry(page));
 
-	if (share_group_mode(vm->group) == SHARE_SECURE || !share_take_back(mpn, vm->id, page->ppn.n))
+	if (!share_take_back(mpn, vm->id, page->ppn.n))
 		return false;
 	/* Translations that are left grant reading of the same frame: nothing is owed. */
-	pmap_unshare(vm, page);
+	pmap_unshare(vm, page, mpn);
 	return true;
 }
 
@@ -21,6 +20,9 @@ err_t cow_break(struct mm_vm *vm, struct page *page)
 {
 	ASSERT(lock_is_mine(vm->lock));
 	CHECK(entry_state(page_entry(page)) == PAGE_SHARED);
+	/* Where the only page of a frame takes the same way as one of many: who measures it learns nothing. */
+	if (share_is_secure(vm->group))
+		return secure_break(vm, page);
 	if (take_back(vm, page))
 		return OK;
 	u32 shared = entry_frame(page_entry(page));

@@ -19,7 +19,8 @@ static const struct {
 	[FRAME_RESERVED] = { "reserved", CLASS_FREE },  [FRAME_OVERHEAD] = { "overhead", CLASS_OVERHEAD },
 	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE }, [FRAME_HINT] = { "hint", CLASS_PRIVATE },
 	[FRAME_COPYING] = { "copying", CLASS_PRIVATE }, [FRAME_SHARED] = { "shared", CLASS_SHARED },
-	[FRAME_DEBT] = { "debt", CLASS_DEBT },          [FRAME_RETIRED] = { "retired", CLASS_OVERHEAD },
+	[FRAME_DEBT] = { "debt", CLASS_DEBT },          [FRAME_POOL] = { "pool", CLASS_OVERHEAD },
+	[FRAME_RETIRED] = { "retired", CLASS_OVERHEAD },
 };
 
 enum frame_class frame_class(enum frame_state state)

@@ -4,7 +4,7 @@
  * are the node of the free lists, of the debt queues and of the sharing table, so nothing is allocated when a frame changes its role.
  *
  * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE, COPYING and DEBT to the
- * owner's VM lock; HINT to that and the bucket's lock, SHARED to the bucket's; CACHED to whoever took it out of the cache's slot.
+ * owner's VM lock; HINT to that and the bucket's lock, SHARED to the bucket's; POOL to whoever took it out of its slot; CACHED to whoever took it out of the cache's slot.
  * `state` alone is read without the lock (buddies, audit).
  */
 #pragma once
@@ -23,6 +23,7 @@ enum frame_state {
 	FRAME_COPYING,  /* of a BUSY page: it will hold what the shared frame `next` holds, when `epoch` is settled */
 	FRAME_SHARED,   /* read-only for all who name it; in the sharing table, but for the zero frame */
 	FRAME_DEBT,     /* given back, but some CPU may still hold a translation or a pointer */
+	FRAME_POOL,     /* in slot `ppn` of the secure groups' pool */
 	FRAME_RETIRED,  /* its memory has failed: nobody's, for ever */
 	FRAME_STATES,
 };

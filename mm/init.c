@@ -4,6 +4,7 @@
 #include "mm/admit.h"
 #include "mm/cipher.h"
 #include "mm/platform.h"
+#include "mm/pool.h"
 #include "mm/rebalance.h"
 #include "mm/state.h"
 #include "mm/vm.h"
@@ -119,6 +120,7 @@ err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last)
 	zone_init();
 	cache_init();
 	vm_table_init();
+	pool_init();
 	admit_init();
 	rebalance_init();
 	state_set_total(0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mm/pmap.h"
+#include "mm/share.h"
 #include "mm/zone.h"
 
 /* ---- places ---- */
@@ -203,12 +204,12 @@ void pmap_share(struct mm_vm *vm, struct page *page, u32 mpn, enum mm_ceiling ce
 	set(vm, page, entry_make(PAGE_SHARED, old & ENTRY_SAMPLED ? CEILING_NONE : ceiling, kept(old), mpn));
 }
 
-void pmap_unshare(struct mm_vm *vm, struct page *page)
+void pmap_unshare(struct mm_vm *vm, struct page *page, u32 mpn)
 {
 	u64 old = page_entry(page);
 
-	CHECK(entry_state(old) == PAGE_SHARED && frame_state(entry_frame(old)) == FRAME_PRIVATE);
-	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, entry_frame(old)));
+	CHECK(entry_state(old) == PAGE_SHARED && frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
+	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, mpn));
 }
 
 void pmap_drop_shared(struct mm_vm *vm, struct page *page, u64 epoch)
@@ -258,9 +259,13 @@ void pmap_unguard(struct mm_vm *vm, struct page *page)
 
 void pmap_unsample(struct mm_vm *vm, struct page *page)
 {
-	static const enum mm_ceiling ceilings[PAGE_STATES] = { [PAGE_PRIVATE] = CEILING_ALL, [PAGE_SHARED] = CEILING_READ };
 	u64 entry = page_entry(page) & ~ENTRY_SAMPLED;
-	enum mm_ceiling ceiling = ceilings[entry_state(entry)];
+	enum mm_ceiling ceiling = CEILING_NONE;
+
+	if (entry_state(entry) == PAGE_PRIVATE)
+		ceiling = CEILING_ALL;
+	else if (entry_state(entry) == PAGE_SHARED && !share_is_secure(vm->group))
+		ceiling = CEILING_READ;
 
 	/* A candidate stays one: whoever guarded it wants no more than this. */
 	set(vm, page, entry_with_ceiling(entry, entry & ENTRY_GUARDED ? CEILING_NONE : ceiling));

@@ -70,8 +70,8 @@ void pmap_name_zero(struct mm_vm *vm, struct page *page);
 void pmap_take_away(struct mm_vm *vm, struct page *page, enum page_state state, u64 epoch);
 /* PRIVATE → SHARED: it names `mpn`, a reference to which is the page's; its old frame is the caller's. */
 void pmap_share(struct mm_vm *vm, struct page *page, u32 mpn, enum mm_ceiling ceiling);
-/* SHARED → PRIVATE, the same frame: nobody else names it. */
-void pmap_unshare(struct mm_vm *vm, struct page *page);
+/* SHARED → PRIVATE: `mpn` is its own.  The reference is the caller's. */
+void pmap_unshare(struct mm_vm *vm, struct page *page, u32 mpn);
 /* SHARED → BUSY: the reference goes when `epoch` is settled. */
 void pmap_drop_shared(struct mm_vm *vm, struct page *page, u64 epoch);
 /* SHARED → BUSY: `mpn`, COPYING for this page, will have its contents; → PRIVATE: it has them. */

@@ -51,7 +51,7 @@ static err_t on_empty(struct mm_vm *vm, struct page *page, enum mm_access access
 {
 	bool zero = entry_frame(page_entry(page)) != 0;
 
-	if (access == MM_WRITE) {
+	if (access == MM_WRITE || share_is_secure(vm->group)) {
 		err_t error = zero ? leave_zero(vm, page) : OK;
 
 		return error ? error : give_frame(vm, page);
@@ -83,7 +83,7 @@ static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access ac
 
 static err_t on_shared(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
-	if (access == MM_WRITE || share_group_mode(vm->group) == SHARE_SECURE)
+	if (access == MM_WRITE || share_is_secure(vm->group))
 		return cow_break(vm, page);
 	if (entry_ceiling(page_entry(page)) < CEILING_READ)
 		pmap_raise(vm, page, access);

@@ -97,8 +97,10 @@ static void sweep_group(struct mm_vm *vm)
 {
 	struct sample *sample = &vm->sample;
 	u32 pages;
-	u64 *entries = watch_harvest_group(vm, sample->sweep_group++, &pages, &sample->sweep_known);
+	struct mm_harvest seen = { .known = sample->sweep_known };
+	u64 *entries = watch_harvest_group(vm, sample->sweep_group++, &pages, &seen);
 
+	sample->sweep_known = seen.known;
 	for (u32 i = 0; entries && i < pages; i++) {
 		sample->sweep_touched += (entries[i] & (ENTRY_TOUCHED | ENTRY_PINNED)) != 0;
 		entries[i] &= ~ENTRY_TOUCHED;

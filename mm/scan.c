@@ -73,7 +73,7 @@ static u64 group_at(const struct mm_vm *vm)
 static bool next_group(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
-	bool known;
+	struct mm_harvest seen;
 	u32 pages;
 
 	if (scan->done == watch_group_count(vm)) {
@@ -81,8 +81,9 @@ static bool next_group(struct mm_vm *vm)
 		return false;
 	}
 	scan->done++;
-	if (!watch_harvest_group(vm, group_at(vm), &pages, &known))
+	if (!watch_harvest_group(vm, group_at(vm), &pages, &seen))
 		return true;
+	scan->in_use = seen.known ? seen.touched | seen.changed : 0;
 	scan->group_epoch = vm->last_epoch;
 	scan->index = 0;
 	return true;
@@ -96,6 +97,10 @@ static void look_at(struct scan_work *work, struct page *page, struct sightings 
 	u32 mpn = entry_frame(page_entry(page));
 
 	work->pages--;
+	if (work->secure) {
+		commit_add(vm, page, 0, CANDIDATE_IDLE);
+		return;
+	}
 	vm->scan.counts.hashed++;
 	if (commit_is_zero(mpn)) {
 		commit_add(vm, page, 0, CANDIDATE_ZERO);
@@ -123,16 +128,19 @@ static void look_up(struct scan_work *work, struct sightings *sightings)
 }
 
 /*
- * Unchanged since it was looked at: nothing to do.  A page that was changed each time is looked at in every 4th, 16th, 64th pass only,
- * until it rests.
+ * What has changed since it was looked at; a page that was changed each time in every 4th, 16th, 64th pass only, until it rests.  In a secure
+ * group what nobody uses: the next access costs a copy.
  */
-static bool is_due(struct mm_vm *vm, struct page *page)
+static bool is_due(const struct scan_work *work, struct page *page)
 {
+	struct mm_vm *vm = work->vm;
 	u64 entry = page_entry(page);
 	u32 patience = entry_part(entry);
 
 	if (entry_state(entry) != PAGE_PRIVATE || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
 		return false;
+	if (work->secure)
+		return !(vm->scan.in_use & BIT(page->index % HARVEST_PAGES));
 	if (!(entry & ENTRY_CHANGED)) {
 		if (patience)
 			*page->slot = entry_with_part(entry, patience - 1);
@@ -166,7 +174,7 @@ static void scan_group(struct scan_work *work)
 		work->looks--;
 		if (!pmap_is_memory(work->vm, ppn) || !pmap_look(work->vm, ppn, &page))
 			scan->index = HARVEST_PAGES;
-		else if (is_due(work->vm, &page)) {
+		else if (is_due(work, &page)) {
 			look_at(work, &page, &sightings);
 			found++;
 		}
@@ -230,6 +238,7 @@ bool mm_share_step(u32 pages)
 	if (!work.vm)
 		return false;
 	work.group = work.vm->group;
+	work.secure = share_is_secure(work.group);
 	work.simd = platform_has_simd();
 	if (work.simd)
 		simd_begin();

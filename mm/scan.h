@@ -11,6 +11,7 @@
 /* What the scanner knows of a VM; under its lock. */
 struct scan {
 	u64 start, stride, done; /* groups of pages: where the pass began, its order, how many it has seen */
+	u64 in_use;              /* pages of the group that have been accessed since the last harvest, as far as hardware tells */
 	u64 group_epoch;         /* until it is settled, a page of the group may be written unseen */
 	u32 pass;
 	u32 index;   /* next page of the group; HARVEST_PAGES: the group is done */

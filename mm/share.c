@@ -2,6 +2,8 @@
 /* Buckets, hints, references. */
 #include "mm/share.h"
 #include "mm/frame.h"
+#include "mm/pool.h"
+#include "mm/secure.h"
 #include "mm/zone.h"
 #include <string.h>
 
@@ -60,6 +62,7 @@ void share_group_begin(u32 group, enum share_mode mode)
 {
 	_Static_assert(SHARE_SECRET_BYTES % sizeof(u64) == 0, "whole words");
 	CHECK(group > 0 && group < SHARE_GROUPS);
+	CHECK(mode == SHARE_FAST || pool_size());
 	for (u32 i = 0; i < SHARE_SECRET_BYTES; i += sizeof(u64)) {
 		u64 random = platform_random();
 
@@ -68,9 +71,9 @@ void share_group_begin(u32 group, enum share_mode mode)
 	groups[group].mode = mode;
 }
 
-enum share_mode share_group_mode(u32 group)
+bool share_is_secure(u32 group)
 {
-	return groups[group].mode;
+	return groups[group].mode == SHARE_SECURE;
 }
 
 void share_set_group(u32 id, u32 group)
@@ -290,16 +293,20 @@ void share_release(u32 mpn)
 
 	CHECK(frame->state == FRAME_SHARED && frame->references > 0);
 	bool last = --frame->references == 0;
+	bool secure = share_is_secure(frame->owner);
 
 	if (last)
 		unlink(mpn);
 	lock_release(lock);
 	count(&totals.references, (u64)-1);
-	if (!last)
-		return;
-	count(&totals.frames, (u64)-1);
-	cache_give(mpn);
-	frame_move(CLASS_SHARED, CLASS_FREE, 1);
+	if (last)
+		count(&totals.frames, (u64)-1);
+	if (secure) {
+		secure_released(mpn, last);
+	} else if (last) {
+		cache_give(mpn);
+		frame_move(CLASS_SHARED, CLASS_FREE, 1);
+	}
 }
 
 bool share_take_back(u32 mpn, u32 owner, u32 ppn)

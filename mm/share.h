@@ -24,9 +24,9 @@ enum share_mode {
 /* Size the table for the memory that mm has now; once.  E_NO_MEMORY: nothing will be shared. */
 err_t share_init(void);
 
-/* A group begins: its secret is drawn. */
+/* Its secret is drawn.  A secure one needs the pool. */
 void share_group_begin(u32 group, enum share_mode mode);
-enum share_mode share_group_mode(u32 group);
+bool share_is_secure(u32 group);
 /* VM `id` belongs to this group now; its hints must be gone. */
 void share_set_group(u32 id, u32 group);
 

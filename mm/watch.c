@@ -157,19 +157,17 @@ u64 watch_group_count(const struct mm_vm *vm)
 	return (vm->max_pages + HARVEST_PAGES - 1) / HARVEST_PAGES;
 }
 
-u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, bool *known)
+u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, struct mm_harvest *seen)
 {
 	struct block *block = pmap_block(vm, (u32)(number / GROUPS_PER_BLOCK));
 	u32 first = (u32)(number % GROUPS_PER_BLOCK) * HARVEST_PAGES;
-	struct mm_harvest seen;
 
 	CHECK(number < watch_group_count(vm));
 	*pages = (u32)min_u64(HARVEST_PAGES, vm->max_pages - number * HARVEST_PAGES);
 	if (!block || !block->entries)
 		return NULL;
-	debt_publish(vm, platform_harvest(vm, pmap_nth_ppn(vm, number * HARVEST_PAGES), *pages, &seen));
-	note_group(block, first, *pages, &seen);
-	*known = seen.known;
+	debt_publish(vm, platform_harvest(vm, pmap_nth_ppn(vm, number * HARVEST_PAGES), *pages, seen));
+	note_group(block, first, *pages, seen);
 	return pmap_entries(block) + first;
 }
 

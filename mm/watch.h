@@ -16,4 +16,4 @@ err_t watch_sample(struct mm_vm *vm, struct page *page);
  */
 enum { GROUPS_PER_BLOCK = LARGE_PAGES / HARVEST_PAGES };
 u64 watch_group_count(const struct mm_vm *vm);
-u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, bool *known);
+u64 *watch_harvest_group(struct mm_vm *vm, u64 number, u32 *pages, struct mm_harvest *seen);

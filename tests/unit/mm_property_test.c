@@ -6,6 +6,7 @@
  */
 #include "mm/frame.h"
 #include "mm/pmap.h"
+#include "mm/pool.h"
 #include "mm/share.h"
 #include "tests/unit/support/host.h"
 #include "tests/unit/support/platform_fake.h"
@@ -58,7 +59,7 @@ static mpn_t ballast[BALLAST];
 static u32 ballast_order[BALLAST], ballast_count, ballast_limit;
 static u64 outcomes[16]; /* by error */
 static u64 large_fills, merged, emptied, copies;
-static bool sharing; /* in this run */
+static bool sharing, secure; /* in this run */
 static bool calm;    /* for a while nobody takes pages away, and guests use memory in order */
 static u64 seed, step_number;
 
@@ -759,7 +760,10 @@ static void run(u64 with_seed, u32 steps, bool flags)
 		fake_epoch((1ULL << 32) - 100); /* entries keep half of it */
 	fake_small_machine();
 	assert_int_equal(share_init(), OK);
-	share_group_begin(GROUP, SHARE_FAST);
+	secure = seed % 4 == 3;
+	if (secure)
+		assert_int_equal(pool_make(), OK);
+	share_group_begin(GROUP, secure ? SHARE_SECURE : SHARE_FAST);
 	for (u32 slot = 0; slot < SLOTS; slot++)
 		fake_vm_group(slot, slot < 2 ? GROUP : 0);
 	memset(holds, 0, sizeof(holds));

@@ -532,7 +532,6 @@ static void who_finds_a_hint_when_it_is_to_be_paged_out_stays_for_the_hints_page
 /* A machine without room for the table shares nothing, and pages out all the same. */
 static void without_a_table_nothing_is_shared(void **state)
 {
-	(void)state;
 	static mpn_t all[4096];
 	u32 count = 0;
 

@@ -3,6 +3,7 @@
 #include "kernel/lib/check.h"
 #include "mm/frame.h"
 #include "mm/pmap.h"
+#include "mm/share.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static u32 last_mpn;
 static bool has_flags, large_executes;
 static u32 fill_fails_one_in, settle_one_in;
 static u64 random_state;
-u64 fake_fills, fake_large_fills, fake_narrows;
+u64 fake_fills, fake_large_fills, fake_narrows, fake_zeroes, fake_copies, fake_looks;
 u32 fake_work_wanted;
 
 static void *map_or_die(u64 bytes, int rights)
@@ -296,6 +297,7 @@ bool platform_settled(struct mm_vm *vm, struct mm_debt debt)
 	struct fake_space *space = space_of(vm);
 	u32 slot = mm_vm_id(vm) - 1;
 
+	__atomic_fetch_add(&fake_looks, 1, __ATOMIC_RELAXED);
 	if (debt.epoch <= load(&space->settled))
 		return true;
 	CHECK(debt.epoch <= load(&machine_epoch));
@@ -334,6 +336,7 @@ void platform_zero_frame(mpn_t mpn)
 {
 	u8 *mark = &poisoned[mpn.n];
 
+	__atomic_fetch_add(&fake_zeroes, 1, __ATOMIC_RELAXED);
 	if (__atomic_load_n(mark, __ATOMIC_RELAXED))
 		expect_poison(mpn.n);
 	__atomic_store_n(mark, 0, __ATOMIC_RELAXED);
@@ -342,8 +345,9 @@ void platform_zero_frame(mpn_t mpn)
 
 void platform_copy_frame(mpn_t to, mpn_t from)
 {
+	__atomic_fetch_add(&fake_copies, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&poisoned[to.n], 0, __ATOMIC_RELAXED);
-	memcpy(platform_frame(to), platform_frame(from), PAGE_SIZE);
+	memmove(platform_frame(to), platform_frame(from), PAGE_SIZE);
 }
 
 void *platform_frame_table(mpn_t last, size_t entry_bytes)
@@ -434,7 +438,7 @@ void fake_reset(u64 seed, bool accessed_dirty_flags)
 	machine_epoch = 1;
 	fill_fails_one_in = 0;
 	settle_one_in = 1;
-	fake_fills = fake_large_fills = fake_narrows = fake_work_wanted = 0;
+	fake_fills = fake_large_fills = fake_narrows = fake_zeroes = fake_copies = fake_looks = fake_work_wanted = 0;
 	fake_cpu_set(0);
 	fake_cpu_held = 0;
 }
@@ -720,6 +724,7 @@ static void check_reach(u32 id, u32 ppn, u32 mpn, bool write, bool table_now)
 	}
 	if (frame->state == FRAME_SHARED) {
 		CHECK(!write && frame->references > 0 && frame->owner == vm_slots[id].vm->group);
+		CHECK(!share_is_secure(frame->owner));
 		return;
 	}
 	CHECK(frame_is_private(mpn) || (!table_now && frame->state == FRAME_DEBT));

@@ -40,7 +40,7 @@ void fake_settle_late(u32 one_in);
 void fake_large_executes(bool yes);
 /* Let the machine's epochs go on from here. */
 void fake_epoch(u64 epoch);
-extern u64 fake_fills, fake_large_fills, fake_narrows;
+extern u64 fake_fills, fake_large_fills, fake_narrows, fake_zeroes, fake_copies, fake_looks; /* looks: is a debt settled? */
 
 /* ---- a CPU in a guest ---- */
 
