@@ -81,7 +81,7 @@ static void follow(struct march *march, u32 second, double estimate_mb)
 
 int main(int argc, char **argv)
 {
-	const struct mm_vm_config config = { VM_MB * SIM_MIB_PAGES, VM_MB * SIM_MIB_PAGES, VM_MB * SIM_MIB_PAGES, 10, 0, 1 };
+	const struct mm_vm_config config = guest_config(1, VM_MB);
 	struct march march = { 0 };
 	struct mm_active active;
 	double truth_mb = VM_MB;

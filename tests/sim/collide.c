@@ -53,13 +53,11 @@ static void begin(void)
 	CHECK(share_init() == OK);
 	share_group_begin(GROUP, SHARE_FAST);
 	for (u32 i = 0; i < VMS; i++) {
-		const u32 pages = VM_MB * SIM_MIB_PAGES;
-		const struct mm_vm_config config = {
-			.max_pages = pages, .low_pages = pages, .min_pages = pages, .shares = 1, .group = GROUP, .id = i + 1
-		};
+		struct mm_vm_config config = guest_config(i + 1, VM_MB);
 
+		config.group = GROUP;
 		guests[i] = guest_start(&config, SEED);
-		for (u32 page = 0; page < pages; page++)
+		for (u32 page = 0; page < guests[i]->pages; page++)
 			guest_must_fill(guests[i], page, content_of(guests[i], page));
 	}
 }

@@ -12,6 +12,13 @@ static void *zeroed(size_t count, size_t bytes)
 	return at;
 }
 
+struct mm_vm_config guest_config(u32 id, u32 mb)
+{
+	u32 pages = mb * SIM_MIB_PAGES;
+
+	return (struct mm_vm_config){ .max_pages = pages, .low_pages = pages, .min_pages = pages, .shares = 1, .id = id };
+}
+
 struct guest *guest_start(const struct mm_vm_config *config, u64 seed)
 {
 	struct guest *guest = zeroed(1, sizeof(*guest));

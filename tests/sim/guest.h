@@ -31,6 +31,8 @@ static inline u64 guest_unique(const struct guest *guest, u32 page)
 	return (u64)guest->id << 32 | page | BIT(63);
 }
 
+/* A VM of `mb` MB that is guaranteed all of it, alone in its group: what an experiment wants otherwise, it changes. */
+struct mm_vm_config guest_config(u32 id, u32 mb);
 struct guest *guest_start(const struct mm_vm_config *config, u64 seed);
 void guest_end(struct guest *guest);
 

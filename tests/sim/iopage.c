@@ -38,13 +38,10 @@ static void begin(void)
 
 	sim_machine(SEED, LOW_MB * SIM_MIB_PAGES, HIGH_MB * SIM_MIB_PAGES);
 	for (u32 i = 0; i < VMS; i++) {
-		const u32 pages = sizes_mb[i] * SIM_MIB_PAGES;
-		const struct mm_vm_config config = {
-			.max_pages = pages, .low_pages = pages, .min_pages = pages / 2, .shares = 1, .id = i + 1
-		};
+		const struct mm_vm_config config = guest_config(i + 1, sizes_mb[i]);
 
 		guests[i] = guest_start(&config, SEED);
-		for (u32 page = 0; page < pages; page++)
+		for (u32 page = 0; page < guests[i]->pages; page++)
 			guest_must_fill(guests[i], page, guest_unique(guests[i], page));
 	}
 }

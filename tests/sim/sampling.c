@@ -56,7 +56,7 @@ static void run_period(struct guest *guest, u64 now_ns, struct result *result)
 
 static struct result run(u32 sample)
 {
-	const struct mm_vm_config config = { VM_MB * SIM_MIB_PAGES, VM_MB * SIM_MIB_PAGES, VM_MB * SIM_MIB_PAGES, 10, 0, 1 };
+	const struct mm_vm_config config = guest_config(1, VM_MB);
 	struct result result = { 0 };
 
 	sim_machine(SEED + sample, (VM_MB + 64) * SIM_MIB_PAGES, 0);

@@ -45,11 +45,10 @@ static void audit_all(void)
 /* Two guests of one operating system, a balloon that comes and goes, sharing. */
 static u64 run(u64 seed)
 {
-	const struct mm_vm_config config = {
-		.max_pages = PAGES, .low_pages = PAGES, .min_pages = MIN_PAGES, .shares = 1, .id = 1
-	};
+	struct mm_vm_config config = guest_config(1, MB);
 	u64 digest = seed;
 
+	config.min_pages = MIN_PAGES;
 	sim_machine(seed, 2 * PAGES, 0);
 	assert_int_equal(share_init(), OK);
 	struct os *os = os_start(guest_start(&config, seed), PAGES);
@@ -88,7 +87,7 @@ static void the_same_seed_makes_the_same_run(void **state)
 /* Pages of one content become one frame, and each guest still finds its own. */
 static void sharing_finds_what_the_content_model_promises(void **state)
 {
-	const struct mm_vm_config config = { .max_pages = PAGES, .low_pages = PAGES, .min_pages = PAGES, .shares = 1, .id = 1 };
+	const struct mm_vm_config config = guest_config(1, MB);
 	struct mm_usage usage;
 
 	(void)state;

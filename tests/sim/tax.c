@@ -109,14 +109,9 @@ static void begin(void)
 {
 	sim_machine(SEED, (VMS * VM_MB + 64) * SIM_MIB_PAGES, 0);
 	for (u32 i = 0; i < VMS; i++) {
-		const struct mm_vm_config config = {
-			.max_pages = VM_MB * SIM_MIB_PAGES,
-			.low_pages = VM_MB * SIM_MIB_PAGES,
-			.min_pages = MIN_MB * SIM_MIB_PAGES,
-			.shares = 1000,
-			.id = i + 1,
-		};
+		struct mm_vm_config config = guest_config(i + 1, VM_MB);
 
+		config.min_pages = MIN_MB * SIM_MIB_PAGES;
 		os[i] = os_start(guest_start(&config, SEED), DATA_MB * SIM_MIB_PAGES);
 		for (u32 data = 0; data < os[i]->guest->pages; data++)
 			os_use(os[i], data, true);
