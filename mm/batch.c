@@ -7,7 +7,7 @@
 static bool enter(struct mm_vm *vm, struct batch *batch, u32 at, struct page *page, struct candidate candidate)
 {
 	CHECK(candidate.ceiling <= CEILING_READ);
-	if (at >= BATCH_PAGES || watch_guard(vm, page, candidate.ceiling))
+	if (vm->release_phase || at >= BATCH_PAGES || watch_guard(vm, page, candidate.ceiling))
 		return false;
 	candidate.ppn = page->ppn.n;
 	batch->candidates[at] = candidate;
@@ -66,7 +66,7 @@ bool batch_is_settled(struct mm_vm *vm, enum batch_user user)
 {
 	const struct batch *batch = &vm->batches[user];
 
-	return batch->closed && platform_settled(vm, (struct mm_debt){ batch->epoch });
+	return batch->closed && !vm->release_phase && platform_settled(vm, (struct mm_debt){ batch->epoch });
 }
 
 /* Not accessed since it was guarded.  If it was read where it must not be, the guard goes now, and the page is looked at again. */

@@ -5,7 +5,7 @@
  * under its lock: with CEILING_READ nobody writes to them, with CEILING_NONE nobody can reach them at all.
  *
  * One batch for each user in each VM.  A page is a candidate of one at most: guarding it again strikes it from where it stood, because what
- * settled then says nothing of the guard of now.  All need the VM's lock.
+ * settled then says nothing of the guard of now.  A VM that ends has candidates no longer.  All need the VM's lock.
  */
 #pragma once
 #include "mm/platform.h"

@@ -149,7 +149,7 @@ static bool step(struct mm_vm *vm, u64 vm_ns)
 bool mm_sample_step(struct mm_vm *vm, u64 vm_ns)
 {
 	lock_acquire(vm->lock);
-	bool more = step(vm, vm_ns);
+	bool more = !vm->release_phase && step(vm, vm_ns);
 
 	lock_release(vm->lock);
 	return more;

@@ -214,6 +214,8 @@ static bool has_work(struct mm_vm *vm)
 {
 	const struct batch *batch = &vm->batches[BATCH_SHARE];
 
+	if (vm->release_phase)
+		return false;
 	if (batch->closed)
 		return batch_is_settled(vm, BATCH_SHARE);
 	return vm->scan.active ? is_group_settled(vm) : batch->count > 0;

@@ -444,6 +444,27 @@ static void a_vm_that_ends_drops_its_references(void **state)
 	assert_int_equal(shared_frames(), 0);
 }
 
+/* Another CPU's scanner meanwhile: nothing of the VM is guarded, compared or freed once its debts have been waited for. */
+static void a_vm_that_ends_is_left_alone(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	for (u32 i = 0; i < 50; i++)
+		fill(A, i, 1 + i % 2);
+	fake_settle_everything();
+	mm_share_begin_pass(fake_vm(A));
+	while (!fake_vm(A)->batches[BATCH_SHARE].count)
+		assert_true(mm_share_step(1));
+	assert_int_equal(fake_vm(A)->scan.counts.merged, 0);
+	fake_end_steps();
+	do {
+		fake_audit_memory();
+		if (fake_vm(A)->release_phase)
+			assert_false(mm_share_step(8));
+	} while (!mm_vm_release_step(fake_vm(A)));
+	assert_int_equal(fake_vm(A)->scan.counts.merged, 0);
+}
+
 /* ---- a page that somebody wants to take ---- */
 
 /* As the pager does: guarded with no right left, and settled. */
@@ -568,6 +589,7 @@ int main(void)
 		TEST(a_page_that_always_changes_is_looked_at_less_and_less),
 		TEST(pinned_pages_are_passed_by),
 		TEST(a_vm_that_ends_drops_its_references),
+		TEST(a_vm_that_ends_is_left_alone),
 		TEST(a_page_to_be_paged_out_is_shared_first),
 		TEST(a_page_of_zeros_that_is_to_be_paged_out_becomes_empty),
 		TEST(who_finds_a_hint_when_it_is_to_be_paged_out_stays_for_the_hints_page_to_join),
