@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random work of the whole memory engine beside a model that knows every byte (tests/unit/support/engine.h).  ENGINE_SEED=n repeats one run,
- * ENGINE_OPERATIONS=n its length, ENGINE_CHECK=n how often everything is looked at, ENGINE_TRACE=1 prints each operation.
+ * ENGINE_RUNS=n so many from there, ENGINE_OPERATIONS=n is their length, ENGINE_CHECK=n how often everything is looked at, ENGINE_TRACE=1
+ * prints each operation.
  */
 #include "tests/unit/support/engine.h"
 #include "tests/unit/support/host.h"
@@ -26,14 +27,14 @@ static void run(u64 seed, u64 operations, u64 check_every)
 static void every_page_holds_what_was_written(void **state)
 {
 	u64 operations = host_number("ENGINE_OPERATIONS", OPERATIONS), check = host_number("ENGINE_CHECK", CHECK_EVERY);
-	u64 first = host_number("ENGINE_SEED", 1), last = getenv("ENGINE_SEED") ? first : host_number("ENGINE_RUNS", RUNS);
+	u64 seed = host_number("ENGINE_SEED", 1), runs = host_number("ENGINE_RUNS", getenv("ENGINE_SEED") ? 1 : RUNS);
 
 	(void)state;
 	memset(&engine_met, 0, sizeof(engine_met));
-	for (u64 seed = first; seed <= last; seed++)
+	for (u64 end = seed + runs; seed < end; seed++)
 		run(seed, operations, check);
 	engine_print_met();
-	if (first == last)
+	if (runs < RUNS)
 		return;
 		/* The runs must have met what they are for. */
 #define X(name) assert_true(engine_met.name > 0);

@@ -107,7 +107,7 @@ void op_watch(void)
 
 	if (slot < 0 || engine_weather.calm)
 		return;
-	bool guard = engine_pick(2);
+	bool guard = engine_pick(2) || engine_weather.sampling; /* a sample is the sampler's, who counts them */
 	u32 number = engine_some_page((u32)slot);
 	struct model_page *page = &engine_vms[slot].page[number];
 	err_t error = mm_watch(fake_vm((u32)slot), engine_ppn((u32)slot, number), guard ? MM_WATCH_GUARDED : MM_WATCH_SAMPLED);
