@@ -235,6 +235,147 @@ static void a_number_in_use_is_refused_and_its_promise_given_back(void **state)
 	assert_int_equal(mm_vm_id(fake_vm(0)), 1);
 }
 
+/* ---- with swap, or without a care ---- */
+
+static err_t start_min(u32 slot, u64 min, u64 max)
+{
+	struct mm_vm_config config = config_of(slot, max, max);
+
+	config.min_pages = min;
+	return mm_vm_init(fake_vm(slot), &config, why, sizeof(why));
+}
+
+static struct mm_totals totals(void)
+{
+	struct mm_totals now;
+
+	mm_totals(&now);
+	return now;
+}
+
+static void with_swap_min_is_promised_in_memory_and_the_rest_in_swap(void **state)
+{
+	(void)state;
+	admit_set_swap(3000);
+	assert_int_equal(start_min(0, 100, 1500), OK);
+	assert_int_equal(start_min(1, 200, 1500), OK);
+	assert_int_equal(totals().swap_promised, 2700);
+	assert_int_equal(totals().promised, 300 + 2 * fake_vm(0)->promise.overhead);
+	assert_int_equal(start_min(2, 500, 1000), E_NO_MEMORY);
+	assert_string_equal(why, "needs 2000 KiB of swap (max less min); 1200 KiB are unreserved: 800 KiB short");
+	assert_int_equal(start_min(2, 2900, 3500), E_NO_MEMORY); /* that much memory is not there: it is said first */
+	assert_non_null(strstr(why, "KiB overhead; "));
+	assert_int_equal(start_min(2, 700, 1000), OK);
+	assert_int_equal(totals().swap_promised, 3000);
+	for (u32 slot = 0; slot < 3; slot++)
+		fake_vm_end(slot);
+	assert_int_equal(totals().promised, 0);
+	assert_int_equal(totals().swap_promised, 0);
+	assert_int_equal(totals().swap, 3000);
+}
+
+static void unsafe_overcommit_promises_what_nothing_covers_and_shows_it(void **state)
+{
+	(void)state;
+	assert_int_equal(start_min(0, 100, 2000), OK); /* safe: all of its max */
+	assert_int_equal(start_min(1, 100, 2000), E_NO_MEMORY);
+	mm_set_overcommit(true);
+	assert_int_equal(totals().uncovered, 0);
+	assert_int_equal(start_min(1, 100, 2000), OK);
+	assert_int_equal(totals().uncovered, 1900);
+	admit_set_swap(500);
+	assert_int_equal(totals().uncovered, 1400);
+	fake_vm_end(1);
+	assert_int_equal(totals().uncovered, 0);
+	mm_set_overcommit(false);
+	assert_int_equal(start_min(1, 100, 2000), E_NO_MEMORY);
+	fake_vm_end(0);
+	assert_int_equal(totals().promised, 0);
+}
+
+static err_t set_min(u32 slot, u64 min)
+{
+	struct mm_vm_params params;
+
+	mm_vm_params(fake_vm(slot), &params);
+	params.min_pages = min;
+	return mm_vm_set(fake_vm(slot), &params, why, sizeof(why));
+}
+
+static void every_change_of_min_is_admitted_again(void **state)
+{
+	mpn_t taken;
+
+	(void)state;
+	admit_set_swap(3000);
+	assert_int_equal(start_min(0, 1000, 1900), OK);
+	assert_int_equal(start_min(1, 1000, 1900), OK);
+	assert_int_equal(set_min(0, 1900), E_NO_MEMORY);
+	assert_non_null(strstr(why, "needs 7600 KiB and "));
+	assert_int_equal(fake_vm(0)->min_pages, 1000);
+	assert_int_equal(set_min(1, 100), OK);
+	assert_int_equal(set_min(0, 1900), OK);
+	assert_int_equal(totals().swap_promised, 1800);
+	assert_int_equal(set_min(0, 1000), OK);
+	assert_int_equal(set_min(0, 600), E_NO_MEMORY);
+	assert_non_null(strstr(why, "of swap (max less min)"));
+	assert_int_equal(mm_overhead_alloc(9, &taken),
+			 OK); /* the hypervisor grows into the promise: who asks for less than it has gets it */
+	admit_set_swap(4000);
+	assert_int_equal(set_min(0, 600), OK);
+	assert_null(admit_fault());
+	mm_overhead_free(taken, 9);
+}
+
+static void without_swap_a_vm_may_have_any_min_up_to_its_promise(void **state)
+{
+	(void)state;
+	u64 most = largest(0);
+
+	assert_int_equal(start_min(0, 10, most), OK);
+	assert_int_equal(set_min(0, most), OK);
+	assert_int_equal(set_min(0, 0), OK);
+	assert_int_equal(set_min(0, most + 1), E_INVALID);
+}
+
+static void what_can_be_set_is_checked_and_one_line_says_what_is_valid(void **state)
+{
+	static const struct {
+		struct mm_vm_params params;
+		const char *why;
+	} rows[] = {
+		{ { .min_pages = 10, .max_pages = 101 }, "max is at most its size, 400 KiB" },
+		{ { .min_pages = 51, .max_pages = 50 }, "min is at most max, 200 KiB" },
+		{ { .min_pages = 0, .max_pages = 0 }, "max is at least 4 KiB" },
+		{ { .max_pages = 50, .shares = 1U << 30 }, "shares are at most 1073741823" },
+		{ { .max_pages = 50, .tax_permille = 991 }, "the tax is at most 990 per mille, or the machine's" },
+		{ { .max_pages = 50, .balloon_permille = 1001 }, "the balloon's limit is at most 1000 per mille" },
+		{ { .max_pages = 50, .pool = 4 }, "there is no pool 4" },
+	};
+	const struct mm_vm_params good = {
+		.min_pages = 5, .max_pages = 50, .shares = 7, .tax_permille = MM_TAX_OF_HOST, .balloon_permille = 500
+	};
+	struct mm_vm_params now;
+
+	(void)state;
+	assert_int_equal(start_min(0, 20, 100), OK);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_not_equal(mm_vm_set(fake_vm(0), &rows[i].params, why, sizeof(why)), OK);
+		assert_string_equal(why, rows[i].why);
+		mm_vm_params(fake_vm(0), &now);
+		assert_int_equal(now.min_pages, 20);
+	}
+	assert_int_equal(mm_vm_set(fake_vm(0), &good, why, sizeof(why)), OK);
+	mm_vm_params(fake_vm(0), &now);
+	assert_true(now.min_pages == 5 && now.max_pages == 50 && now.shares == 7 && now.tax_permille == MM_TAX_OF_HOST);
+	assert_true(!now.progressive && now.balloon_permille == 500 && now.pool == 0);
+	mm_balloon_hello(fake_vm(0));
+	mm_balloon_set_target(fake_vm(0), 90);
+	assert_int_equal(mm_balloon_target(fake_vm(0)), 50);
+	assert_int_equal(mm_set_tax(991, false), E_RANGE);
+	assert_int_equal(mm_set_tax(990, true), OK);
+}
+
 static void bad_id(void)
 {
 	struct mm_vm_config config = config_of(0, 200, 200);
@@ -269,6 +410,11 @@ int main(void)
 		TEST(numbers_that_make_no_sense_are_refused),
 		TEST(a_vm_may_lie_above_4_gib_alone),
 		TEST(a_number_in_use_is_refused_and_its_promise_given_back),
+		TEST(with_swap_min_is_promised_in_memory_and_the_rest_in_swap),
+		TEST(unsafe_overcommit_promises_what_nothing_covers_and_shows_it),
+		TEST(every_change_of_min_is_admitted_again),
+		TEST(without_swap_a_vm_may_have_any_min_up_to_its_promise),
+		TEST(what_can_be_set_is_checked_and_one_line_says_what_is_valid),
 		TEST(mistakes_of_the_hypervisor_stop_it),
 	};
 
