@@ -14,13 +14,7 @@ static u64 size_of(const struct mm_vm *vm)
 
 /* ---- does its driver follow?  It has ANSWER_NS for each STRIDE_PAGES, or for what is left ---- */
 
-static void begin_stride(struct mm_vm *vm)
-{
-	vm->balloon.behind_since_ns = platform_time_ns();
-	vm->balloon.milestone = min_u64(vm->balloon.target, size_of(vm) + STRIDE_PAGES);
-}
-
-/* It has moved, or should.  A target that is raised gives it no more time. */
+/* There is something to do for it, from now on.  A target that is raised gives it no more time. */
 static void watch(struct mm_vm *vm)
 {
 	struct balloon *balloon = &vm->balloon;
@@ -29,28 +23,31 @@ static void watch(struct mm_vm *vm)
 	if (!balloon->here || size_of(vm) >= balloon->target) {
 		balloon->behind_since_ns = 0;
 	} else if (!balloon->behind_since_ns) {
-		begin_stride(vm);
+		balloon->behind_since_ns = platform_time_ns();
+		balloon->milestone = min_u64(balloon->target, size_of(vm) + STRIDE_PAGES);
 	} else {
 		balloon->milestone = min_u64(balloon->milestone, balloon->target);
 	}
 }
 
-static void note_given(struct mm_vm *vm)
+static bool follows(const struct mm_vm *vm)
 {
-	struct balloon *balloon = &vm->balloon;
+	const struct balloon *balloon = &vm->balloon;
 
-	if (balloon->behind_since_ns && size_of(vm) >= balloon->milestone) {
-		balloon->dead = false;
-		begin_stride(vm);
-	}
+	if (balloon->behind_since_ns && size_of(vm) >= balloon->milestone)
+		return true;
+	return !balloon->dead && !(balloon->behind_since_ns && platform_time_ns() - balloon->behind_since_ns > ANSWER_NS);
 }
 
-bool balloon_answers(struct mm_vm *vm)
+/* Only now and then: what a guest gives and touches again at once is nothing. */
+bool balloon_judge(struct mm_vm *vm)
 {
 	struct balloon *balloon = &vm->balloon;
 
-	if (balloon->behind_since_ns && platform_time_ns() - balloon->behind_since_ns > ANSWER_NS)
-		balloon->dead = true;
+	balloon->dead = !follows(vm);
+	if (size_of(vm) >= balloon->milestone)
+		balloon->behind_since_ns = 0;
+	watch(vm);
 	return balloon->here && !balloon->dead;
 }
 
@@ -77,6 +74,7 @@ void mm_balloon_bye(struct mm_vm *vm)
 
 void balloon_ask(struct mm_vm *vm, u64 pages)
 {
+	(void)balloon_judge(vm);
 	vm->balloon.target = min_u64(pages, min_u64(vm->balloon.limit, vm->max_pages - vm->min_pages));
 	watch(vm);
 }
@@ -108,7 +106,7 @@ void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *out)
 	lock_acquire(vm->lock);
 	const struct balloon *balloon = &vm->balloon;
 
-	*out = (struct mm_balloon){ balloon->here, balloon_answers(vm), size_of(vm), balloon->target, balloon->popped };
+	*out = (struct mm_balloon){ balloon->here, balloon->here && follows(vm), size_of(vm), balloon->target, balloon->popped };
 	lock_release(vm->lock);
 }
 
@@ -150,10 +148,6 @@ static err_t move(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done, e
 		error = ppn.n + (u64)*done > UINT32_MAX ? E_NOT_FOUND : one(vm, vcpu, (ppn_t){ ppn.n + *done });
 		*done += !error;
 	}
-	lock_acquire(vm->lock);
-	note_given(vm);
-	watch(vm);
-	lock_release(vm->lock);
 	return error;
 }
 

@@ -19,5 +19,5 @@ struct balloon {
 struct mm_vm;
 /* All need the VM's lock. */
 void balloon_ask(struct mm_vm *vm, u64 pages); /* as mm_balloon_set_target */
-bool balloon_answers(struct mm_vm *vm);        /* there is a driver, and it does what it is asked to */
+bool balloon_judge(struct mm_vm *vm);          /* does its driver do what it is asked to? */
 void balloon_set_limit(struct mm_vm *vm, u64 pages);

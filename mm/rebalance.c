@@ -145,7 +145,7 @@ static void enter_vm(struct mm_vm *vm)
 		.balloon = vm->tally[TALLY_BALLOONED],
 		.balloon_limit = vm->balloon.limit,
 		.has_balloon = vm->balloon.here,
-		.answers = balloon_answers(vm),
+		.answers = balloon_judge(vm),
 	};
 	job.held += job.rows[job.vms].held;
 	job.who[job.vms].id = vm->id;
