@@ -32,4 +32,5 @@ bool audit_zones(struct audit *audit);   /* free lists */
 bool audit_pool(struct audit *audit);    /* the secure groups' pool: in each slot a frame that says so */
 bool audit_blocks(struct audit *audit);  /* each entry is legal, and its frame agrees */
 bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks'; its queue of debts is whole */
+bool audit_balance(struct audit *audit); /* targets lie between min and max, and promises add up */
 bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */

@@ -230,6 +230,22 @@ static void vm_tables_wrong(void) { fake_vm(B)->pmap_pages--; }
 static void vm_set_aside_wrong(void) { fake_vm(A)->set_aside--; }
 static void vm_smaller_than_its_pages(void) { fake_vm(B)->max_pages = PAGES_B - 1; }
 
+/* Promises and targets. */
+static void limit_beyond_its_size(void) { fake_vm(B)->limit_pages = PAGES_B + 1; }
+static void min_beyond_its_max(void) { fake_vm(B)->limit_pages = PAGES_B - 1; }
+static void target_beyond_its_max(void) { fake_vm(B)->balance.target = PAGES_B + 1; }
+static void target_below_its_min(void) { fake_vm(B)->balance.target = PAGES_B - 1; }
+static void balloon_asked_for_its_min(void) { fake_vm(B)->balloon.target = 1; }
+static void promised_less_than_its_min(void) { fake_vm(B)->promise.memory--; }
+static void promised_more_than_it_has(void) { fake_vm(B)->promise.swap++; }
+static void promised_other_overhead(void) { fake_vm(B)->promise.overhead++; }
+static void promised_of_another_pool(void) { fake_vm(B)->promise.pool = 3; }
+static void throttled_by_nobody(void)
+{
+	fake_vm(A)->balance.decisions = 0;
+	fake_vm(A)->balance.throttled = 1;
+}
+
 /* Debts. */
 static void queue_length_wrong(void) { fake_vm(A)->debt_frames++; }
 static void queue_cut(void) { frame_of(fake_vm(A)->debt_first)->next = 0; }
@@ -310,6 +326,16 @@ static const struct {
 	ROW(vm_tables_wrong, "VM 2: 2 pages of entries and directories, but its counter says 1"),
 	ROW(vm_set_aside_wrong, "frames set aside"),
 	ROW(vm_smaller_than_its_pages, "VM 2: more pages than it has"),
+	ROW(limit_beyond_its_size, "VM 2: its min, its max and its size are out of order"),
+	ROW(min_beyond_its_max, "VM 2: its min, its max and its size are out of order"),
+	ROW(target_beyond_its_max, "VM 2: its target is below its min or above its max"),
+	ROW(target_below_its_min, "VM 2: its target is below its min or above its max"),
+	ROW(balloon_asked_for_its_min, "VM 2: its balloon is asked for what is guaranteed"),
+	ROW(promised_less_than_its_min, "VM 2: it is promised less than its min"),
+	ROW(promised_more_than_it_has, "promises do not add up: swap"),
+	ROW(promised_other_overhead, "promises do not add up: overhead"),
+	ROW(promised_of_another_pool, "promises do not add up: machine"),
+	ROW(throttled_by_nobody, "VM 1: it is slowed down, and nobody decided that"),
 	ROW(queue_length_wrong, "VM 1: 2 frames wait in its queue, but its counter says 3"),
 	ROW(queue_cut, "VM 1: 1 frames wait in its queue, but its counter says 2"),
 	ROW(queue_end_wrong, "frames wait in its queue"),
