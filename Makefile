@@ -46,14 +46,15 @@ $(B)/fuzz/mm/key_avx2.o: FUZZ_FLAGS += -mavx2
 
 # Functions of Debian's static libraries, with what they need of them, as one object for the kernel and the host: NAME_TAKEN lists them.
 IPSec_MB_TAKEN := aes_keyexp_128_enc_sse aes_gcm_precomp_128_sse aes_gcm_enc_128_sse aes_gcm_dec_128_sse
-LIBRARIES := IPSec_MB
+lz4_TAKEN := LZ4_initStream LZ4_resetStream_fast LZ4_compress_fast_continue LZ4_decompress_safe_usingDict
+LIBRARIES := IPSec_MB lz4
 $(B)/libraries.o: Makefile
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@ld -r -o $@ $(foreach name,$(LIBRARIES),$(addprefix -u ,$($(name)_TAKEN)) $(shell $(CC) -print-file-name=lib$(name).a))
 
 # Their code wants the stack on 16 bytes, which ours is not.
-$(B)/kernel/mm/cipher.o: KERNEL_CFLAGS := $(filter-out -mpreferred-stack-boundary=%,$(KERNEL_CFLAGS)) -mpreferred-stack-boundary=4 -mincoming-stack-boundary=3
+$(B)/kernel/mm/cipher.o $(B)/kernel/mm/compress.o: KERNEL_CFLAGS := $(filter-out -mpreferred-stack-boundary=%,$(KERNEL_CFLAGS)) -mpreferred-stack-boundary=4 -mincoming-stack-boundary=3
 
 # Structure offsets for the assembly, computed by the C compiler: lines "->%define NAME value" in its output.
 $(B)/gen/offsets.inc: vmx/offsets.c $(wildcard vmx/*.h kernel/*/*.h) Makefile

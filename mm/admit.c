@@ -47,7 +47,7 @@ u64 admit_overhead_pages(const struct mm_vm_config *config)
 
 u64 admit_overhead_held(struct mm_vm *vm)
 {
-	return vm->pmap_pages + platform_table_pages(vm) + (vm->sample.list != 0);
+	return vm->pmap_pages + platform_table_pages(vm) + (vm->sample.list != 0) + compress_frames(vm);
 }
 
 /*

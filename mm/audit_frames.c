@@ -85,7 +85,12 @@ static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)
 			audit_report(audit, "frame 0x%x: %s of VM %u, which does not exist", mpn, frame_state_name(seen), owner);
 		return;
 	}
-	if (frame_state(mpn) == seen && frame->owner == owner && !owner_agrees(vm, mpn, frame))
+	bool is_still = frame_state(mpn) == seen && frame->owner == owner;
+	const char *fault = is_still && seen == FRAME_STORE ? store_frame_fault(vm, mpn) : NULL;
+
+	if (fault)
+		audit_report(audit, "frame 0x%x: %s", mpn, fault);
+	if (is_still && seen != FRAME_STORE && !owner_agrees(vm, mpn, frame))
 		audit_report(audit, "frame 0x%x: %s of VM %u page 0x%x, which does not name it", mpn, frame_state_name(seen),
 			     owner, frame->ppn);
 	vm_unlock(vm);
@@ -142,7 +147,8 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 		pages = check_free(audit, mpn);
 	else if (state == FRAME_TAIL)
 		check_tail(audit, mpn);
-	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT)
+	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT ||
+		 state == FRAME_STORE)
 		check_owned(audit, mpn, state);
 	else if (state == FRAME_POOL)
 		check_pool(audit, mpn);

@@ -98,6 +98,14 @@ static const char *empty_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *
 	return frameless_fault(entry);
 }
 
+static const char *compressed_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	(void)range;
+	if (entry_ceiling(entry) != CEILING_NONE || entry_pins(entry) || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
+		return "compressed, but accessible, pinned or guarded";
+	return store_entry_fault(vm, ppn, compress_place(entry));
+}
+
 static const char *strange_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
 {
 	(void)vm, (void)entry, (void)ppn, (void)range;
@@ -106,7 +114,7 @@ static const char *strange_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32
 
 static const char *(*const entry_faults[PAGE_STATES])(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range) = {
 	[PAGE_EMPTY] = empty_fault,     [PAGE_PRIVATE] = private_fault, [PAGE_SHARED] = shared_fault,
-	[PAGE_BALLOONED] = empty_fault, [PAGE_SWAPPED] = strange_fault, [PAGE_COMPRESSED] = strange_fault,
+	[PAGE_BALLOONED] = empty_fault, [PAGE_SWAPPED] = strange_fault, [PAGE_COMPRESSED] = compressed_fault,
 	[PAGE_BUSY] = busy_fault,       [PAGE_DEVICE] = strange_fault,
 };
 
@@ -287,6 +295,10 @@ bool audit_sums(struct audit *audit)
 	if (!vm)
 		return true;
 	if (*directory == 0) {
+		const char *fault = store_fault(vm);
+
+		if (fault)
+			audit_report(audit, "VM %u: broken: %s", vm->id, fault);
 		check_queue(audit, vm);
 		memset(audit->state.tallies, 0, sizeof(audit->state.tallies));
 		audit->state.generation = vm->generation;

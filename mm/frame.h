@@ -3,7 +3,7 @@
  * The frame table: 16 bytes per MPN, a virtual array backed only where memory is.  An entry says what its frame is; the same 16 bytes
  * are the node of the free lists, of the debt queues and of the sharing table, so nothing is allocated when a frame changes its role.
  *
- * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE, COPYING and DEBT to the
+ * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE, COPYING, DEBT and STORE to the
  * owner's VM lock; HINT to that and the bucket's lock, SHARED to the bucket's; POOL to whoever took it out of its slot; CACHED to whoever took it out of the cache's slot.
  * `state` alone is read without the lock (buddies, audit).
  */
@@ -24,6 +24,7 @@ enum frame_state {
 	FRAME_SHARED,   /* read-only for all who name it; in the sharing table, but for the zero frame */
 	FRAME_DEBT,     /* given back, but some CPU may still hold a translation or a pointer */
 	FRAME_POOL,     /* in slot `ppn` of the secure groups' pool */
+	FRAME_STORE,    /* compressed pages of its owner (store.h) */
 	FRAME_RETIRED,  /* its memory has failed: nobody's, for ever */
 	FRAME_STATES,
 };
@@ -41,10 +42,11 @@ struct frame {
 		u32 ppn;        /* a VM's: which page of the owner (FRAME_NO_PPN: a table) */
 		u32 references; /* SHARED: pmap entries that name it */
 		u32 order;      /* FREE */
+		u32 quarters;   /* STORE: which are taken, a bit each */
 	};
-	u32 next; /* FREE: list of its order; DEBT: queue of its VM; HINT, SHARED: chain of its bucket. MPN, 0 ends */
+	u32 next; /* FREE: list of its order; DEBT: queue of its VM; HINT, SHARED: chain of its bucket; STORE: list of its kind. MPN, 0 ends */
 	union {
-		u32 previous; /* FREE */
+		u32 previous; /* FREE, STORE */
 		u32 epoch;    /* DEBT, COPYING: low half of the epoch to wait for */
 		u32 hash;     /* HINT, SHARED: low half of the contents' key */
 	};

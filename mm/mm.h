@@ -204,6 +204,17 @@ struct mm_decision { /* pages */
 /* The VM's latest decisions, newest first, `most` at most; returns how many. */
 u32 mm_why(struct mm_vm *vm, struct mm_decision *decisions, u32 most);
 
+/* ---- compressed pages ---- */
+
+/* How many frames of its own the VM may fill with them; a quarter of its memory unless this says otherwise.  What is compressed stays so. */
+void mm_compress_set_limit(struct mm_vm *vm, u64 frames);
+
+struct mm_compress {
+	u64 pages, frames, limit;    /* compressed now, in so many frames */
+	u64 done, refused, expanded; /* pages in all; refused: not half as small, or no room */
+};
+void mm_compress_look(struct mm_vm *vm, struct mm_compress *compress);
+
 /* ---- active memory ---- */
 
 /* How many pages are sampled in a period of the VM's time: 1 to 1,024 (100), 30 s.  E_RANGE: nothing changed. */
@@ -242,7 +253,7 @@ struct mm_usage { /* pages; max = resident + ballooned + swapped + compressed + 
 	u64 max, min, shares, target, resident, private_, shared, ballooned, swapped, compressed, empty, pinned;
 	u64 saved_bytes;
 	u32 active_permille;
-	u64 overhead; /* entry tables and translation tables */
+	u64 overhead; /* entry tables, translation tables, compressed pages */
 	u64 large;    /* 2 MiB mappings in force */
 };
 void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage);

@@ -239,6 +239,15 @@ void pmap_end_copy(struct mm_vm *vm, struct page *page)
 	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, entry_frame(old)));
 }
 
+void pmap_compress(struct mm_vm *vm, struct page *page, u32 mpn, u32 part)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_PRIVATE && (old & ENTRY_GUARDED) && entry_ceiling(old) == CEILING_NONE);
+	CHECK(!(old & ENTRY_PINNED) && !page->block->large);
+	set(vm, page, entry_with_part(entry_make(PAGE_COMPRESSED, CEILING_NONE, kept(old), mpn), part));
+}
+
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling)
 {
 	u64 old = page_entry(page);

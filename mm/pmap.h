@@ -77,6 +77,8 @@ void pmap_drop_shared(struct mm_vm *vm, struct page *page, u64 epoch);
 /* SHARED → BUSY: `mpn`, COPYING for this page, will have its contents; → PRIVATE: it has them. */
 void pmap_begin_copy(struct mm_vm *vm, struct page *page, u32 mpn);
 void pmap_end_copy(struct mm_vm *vm, struct page *page);
+/* PRIVATE, guarded with CEILING_NONE → COMPRESSED: an object at quarter `part` of the store's frame; its own is the caller's, or the store's. */
+void pmap_compress(struct mm_vm *vm, struct page *page, u32 mpn, u32 part);
 /* The ceiling falls and the mark is set (before the cache is narrowed). */
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
 /* No candidate any more; a sample stays one. */

@@ -20,6 +20,7 @@ static bool drop_tables(struct mm_vm *vm)
 
 	sample_release(vm);
 	work_forget(vm);
+	compress_release(vm);
 	debt_publish(vm, platform_drop(vm, &more));
 	return !more;
 }
@@ -54,6 +55,8 @@ static void free_page(struct mm_vm *vm, struct block *block, u32 index, u32 ppn)
 		share_release(copying ? frame_of(mpn)->next : mpn);
 	if (copying || entry_state(old) == PAGE_PRIVATE)
 		free_frame(vm, mpn, ppn);
+	if (entry_state(old) == PAGE_COMPRESSED)
+		store_free(vm, compress_place(old));
 }
 
 static void free_entries(struct mm_vm *vm, struct block *block)
@@ -108,6 +111,7 @@ static bool release_directories(struct mm_vm *vm)
 
 static bool release_name(struct mm_vm *vm)
 {
+	CHECK(!vm->store.frames && !vm->store.objects && !vm->compressor.work);
 	CHECK(!vm->pmap_pages && !vm->set_aside && !vm->debt_first && !vm->large_blocks);
 	for (u32 i = 0; i < TALLIES; i++)
 		CHECK(!vm->tally[i]);

@@ -69,6 +69,12 @@ static err_t on_private(struct mm_vm *vm, struct page *page, enum mm_access acce
 	return OK;
 }
 
+static err_t on_compressed(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	(void)access;
+	return compress_expand(vm, page);
+}
+
 /* The balloon pops for this page. */
 static err_t on_ballooned(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
@@ -146,7 +152,7 @@ static err_t on_unknown(struct mm_vm *vm, struct page *page, enum mm_access acce
 
 static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
 	[PAGE_EMPTY] = on_empty,     [PAGE_PRIVATE] = on_private,    [PAGE_SHARED] = on_shared, [PAGE_BALLOONED] = on_ballooned,
-	[PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_unknown, [PAGE_BUSY] = on_busy,     [PAGE_DEVICE] = on_device,
+	[PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_compressed, [PAGE_BUSY] = on_busy,     [PAGE_DEVICE] = on_device,
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 

@@ -38,7 +38,7 @@ bool mm_frame_failed(struct mm_vm *vm, mpn_t mpn)
 
 	if (state == FRAME_SHARED) {
 		ends_alone = true;
-	} else if (frame_class(state) == CLASS_PRIVATE && frame_of(mpn.n)->owner == vm->id) {
+	} else if ((frame_class(state) == CLASS_PRIVATE || state == FRAME_STORE) && frame_of(mpn.n)->owner == vm->id) {
 		share_forget(mpn.n); /* nobody is to share it from now on */
 		ends_alone = note(vm, mpn.n);
 	}

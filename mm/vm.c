@@ -9,6 +9,8 @@
 #include "mm/share.h"
 #include "mm/work.h"
 
+enum { STORE_PART = 4 }; /* of max: what compressed pages may fill at most, until somebody says otherwise */
+
 struct vm_slot vm_slots[VM_IDS];
 static u32 highest_id; /* that was ever in use: who looks for work looks no further */
 
@@ -135,6 +137,7 @@ err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why,
 		.balance.target = config->max_pages,
 		.promise = promise,
 		.serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED),
+		.store.limit = config->max_pages / STORE_PART,
 	};
 	if (enter_table(vm)) {
 		if (!config->group)

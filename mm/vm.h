@@ -4,6 +4,7 @@
 #include "mm/balance.h"
 #include "mm/balloon.h"
 #include "mm/batch.h"
+#include "mm/compress.h"
 #include "mm/sample.h"
 #include "mm/scan.h"
 
@@ -87,6 +88,8 @@ struct mm_vm {
 	struct batch batches[BATCH_USERS];
 	struct scan scan;
 	struct sample sample;
+	struct store store;
+	struct compressor compressor;
 	u64 copies;                      /* of shared pages, for a write */
 	u64 generation;                  /* entries changed: the audit restarts what it was summing */
 	u32 directories[VM_DIRECTORIES]; /* MPN of a page of struct block, 0: never touched */

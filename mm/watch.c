@@ -88,9 +88,13 @@ static err_t give_up(struct mm_vm *vm, ppn_t ppn)
 
 	if (entry_state(old) == PAGE_BALLOONED)
 		return E_STATE;
-	if (entry_frame(old))
+	bool reachable = entry_frame(old) && entry_state(old) <= PAGE_SHARED;
+
+	if (reachable)
 		narrow(vm, &page, CEILING_NONE);
-	pmap_take_away(vm, &page, PAGE_BALLOONED, entry_frame(old) ? vm->last_epoch : 0);
+	pmap_take_away(vm, &page, PAGE_BALLOONED, reachable ? vm->last_epoch : 0);
+	if (entry_state(old) == PAGE_COMPRESSED)
+		store_free(vm, compress_place(old));
 	if (entry_state(old) == PAGE_PRIVATE)
 		debt_free(vm, entry_frame(old), ppn.n, (struct mm_debt){ vm->last_epoch });
 	return OK;
@@ -118,6 +122,7 @@ err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 	if (error)
 		return error;
 	batch_strike(vm, page->ppn.n);
+	compress_strike(vm, page->ppn.n);
 	pmap_watch(vm, page, ENTRY_GUARDED, ceiling);
 	narrow(vm, page, ceiling);
 	return OK;

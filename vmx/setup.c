@@ -194,6 +194,11 @@ static u64 efer(void)
 	return msr_read(MSR_EFER);
 }
 
+static u64 fs_base(void)
+{
+	return msr_read(MSR_FS_BASE);
+}
+
 static u64 gs_base(void)
 {
 	return msr_read(MSR_GS_BASE);
@@ -224,7 +229,7 @@ static const struct {
 	{ ENCODING_HOST_CR0, cr0_read },
 	{ ENCODING_HOST_CR3, cr3_read },
 	{ ENCODING_HOST_CR4, cr4_read },
-	{ ENCODING_HOST_FS_BASE, zero },
+	{ ENCODING_HOST_FS_BASE, fs_base },
 	{ ENCODING_HOST_GS_BASE, gs_base },
 	{ ENCODING_HOST_TR_BASE, tss_base },
 	{ ENCODING_HOST_GDTR_BASE, gdt_base },

@@ -6,6 +6,7 @@
 #include "kernel/lib/check.h"
 #include "kernel/x86/apic.h"
 #include "kernel/x86/cpu.h"
+#include "kernel/x86/features.h"
 #include "kernel/x86/gdt.h"
 #include "kernel/x86/idt.h"
 #include "kernel/x86/irq.h"
@@ -44,7 +45,12 @@ void cpu_boot_early(void)
 	cpu->online = true;
 }
 
-/* Loading a selector into GS clears its base. */
+enum { GUARD_OFFSET = 0x28 };
+
+/*
+ * Loading a selector into FS or GS clears its base.  We use no FS; code of Debian's libraries is compiled for threads, and looks for its
+ * stack's guard at %fs:0x28: it finds ours.
+ */
 void cpu_load_tables(struct cpu *cpu)
 {
 	u64 stack_tops[STACKS];
@@ -53,6 +59,7 @@ void cpu_load_tables(struct cpu *cpu)
 		stack_tops[i] = cpu_trap_stack(cpu->index, i);
 	gdt_load(&descriptors[cpu->index], stack_tops);
 	msr_write(MSR_GS_BASE, (u64)cpu);
+	msr_write(MSR_FS_BASE, (u64)&__stack_chk_guard - GUARD_OFFSET);
 	idt_load();
 }
 

@@ -7,6 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+void *calloc(size_t count, size_t bytes)
+{
+	panic("a library asks for %llu bytes of a heap", (u64)count * bytes);
+}
+
+void free(void *pointer)
+{
+	panic("a library gives %p back to a heap", pointer);
+}
+
 char *strerror(int number)
 {
 	panic("a library asks for the text of error %d", number);

@@ -5,6 +5,7 @@
 
 /* On each CPU, before anything else. Panics where one is missing that we cannot do without (NX, PAT). */
 void features_enable(void);
+extern u64 __stack_chk_guard;
 /* Write the names of what is on ("WP NX SMEP …") to `text`. */
 void features_text(char *text, size_t bytes);
 
