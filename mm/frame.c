@@ -20,8 +20,7 @@ static const struct {
 	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE }, [FRAME_HINT] = { "hint", CLASS_PRIVATE },
 	[FRAME_COPYING] = { "copying", CLASS_PRIVATE }, [FRAME_SHARED] = { "shared", CLASS_SHARED },
 	[FRAME_DEBT] = { "debt", CLASS_DEBT },          [FRAME_POOL] = { "pool", CLASS_OVERHEAD },
-	[FRAME_DEBT] = { "debt", CLASS_DEBT },          [FRAME_STORE] = { "store", CLASS_OVERHEAD },
-	[FRAME_RETIRED] = { "retired", CLASS_OVERHEAD },
+	[FRAME_STORE] = { "store", CLASS_OVERHEAD },    [FRAME_RETIRED] = { "retired", CLASS_OVERHEAD },
 };
 
 enum frame_class frame_class(enum frame_state state)

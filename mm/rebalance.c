@@ -116,7 +116,7 @@ static u64 held_pages(const struct mm_vm *vm)
 	u64 references = max_u64(shared.references, 1);
 	u64 cost = (vm->references * min_u64(shared.frames, references) + references - 1) / references;
 
-	return vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_TRANSIT] + cost;
+	return vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_TRANSIT] + vm->store.frames + cost;
 }
 
 u32 rebalance_active(const struct mm_vm *vm)
