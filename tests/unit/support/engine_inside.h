@@ -3,6 +3,7 @@
 #pragma once
 #include "mm/frame.h"
 #include "mm/pmap.h"
+#include "mm/pool.h"
 #include "mm/share.h"
 #include "tests/unit/support/engine.h"
 
