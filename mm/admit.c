@@ -5,7 +5,7 @@
 
 enum {
 	/* A VM's control blocks, devices and console ring, and the 32 frames that are held for a vCPU until it has made progress. */
-	FIXED_PAGES = 64,
+	FIXED_PAGES = 64 + VM_COPYING,
 	GIB_BLOCKS = 512,
 	TOP_TABLES = 2, /* PML4 and PDPT: one each up to 512 GiB */
 	KIB_PER_PAGE = PAGE_SIZE / 1024,

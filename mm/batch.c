@@ -62,6 +62,22 @@ void batch_strike(struct mm_vm *vm, u32 ppn)
 
 /* ---- out ---- */
 
+void batch_drop(struct mm_vm *vm, enum batch_user user)
+{
+	struct batch *batch = &vm->batches[user];
+	struct page page;
+
+	for (u32 i = 0; i < batch->count; i++) {
+		u32 ppn = batch->candidates[i].ppn;
+
+		/* One that was guarded again is struck. */
+		if (ppn != BATCH_STRUCK && pmap_look(vm, (ppn_t){ ppn }, &page) && (page_entry(&page) & ENTRY_GUARDED))
+			pmap_unguard(vm, &page);
+	}
+	batch->count = 0;
+	batch->closed = false;
+}
+
 bool batch_is_settled(struct mm_vm *vm, enum batch_user user)
 {
 	const struct batch *batch = &vm->batches[user];

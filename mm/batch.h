@@ -38,6 +38,8 @@ bool batch_add(struct mm_vm *vm, enum batch_user user, struct page *page, struct
 bool batch_keep(struct mm_vm *vm, enum batch_user user, struct page *page, struct candidate candidate);
 /* No more candidates: from now on the batch, if there is one, waits for its debt. */
 void batch_close(struct mm_vm *vm, enum batch_user user);
+/* None of them is a candidate any more. */
+void batch_drop(struct mm_vm *vm, enum batch_user user);
 /* Closed, and every CPU has passed. */
 bool batch_is_settled(struct mm_vm *vm, enum batch_user user);
 /* The next one that is still guarded, of a batch that is settled.  False: there is none, and the batch is open again. */

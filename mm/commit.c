@@ -3,6 +3,7 @@
 #include "mm/debt.h"
 #include "mm/frame.h"
 #include "mm/secure.h"
+#include "mm/unshare.h"
 #include "mm/watch.h"
 
 bool commit_is_zero(u32 mpn)
@@ -216,7 +217,7 @@ enum commit_result commit_try_share(struct scan_work *work, struct page *page)
 		return COMMIT_FREED;
 	}
 	/* Who measures how long its page takes to come back would learn whether another one is like it. */
-	if (share_is_secure(vm->group))
+	if (share_is_secure(vm->group) || !unshare_allows(vm))
 		return COMMIT_NOTHING;
 	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
 
@@ -240,7 +241,7 @@ void commit_tell_partner(const struct scan_work *work)
 	/* The hint's page may be gone, or changed: then nothing comes of it. */
 	if (!partner)
 		return;
-	if (partner->group == work->group)
+	if (partner->group == work->group && unshare_allows(partner))
 		propose(partner, work->partner.ppn, work->hash);
 	vm_unlock(partner);
 }

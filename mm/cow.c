@@ -5,6 +5,8 @@
 #include "mm/resolve.h"
 #include "mm/secure.h"
 
+enum { STEP_COPIES = 4 };
+
 static bool take_back(struct mm_vm *vm, struct page *page)
 {
 	u32 mpn = entry_frame(page_entry(page));
@@ -16,6 +18,34 @@ static bool take_back(struct mm_vm *vm, struct page *page)
 	return true;
 }
 
+/* ---- copies that wait: as many as admission has counted frames for, since a shared frame goes only with the last of them ---- */
+
+static void note(struct mm_vm *vm, u32 ppn)
+{
+	CHECK(vm->copying_count < VM_COPYING);
+	vm->copying[vm->copying_count++] = ppn;
+}
+
+static void strike(struct mm_vm *vm, u32 ppn)
+{
+	u32 i = 0;
+
+	while (i < vm->copying_count && vm->copying[i] != ppn)
+		i++;
+	CHECK(i < vm->copying_count);
+	vm->copying[i] = vm->copying[--vm->copying_count];
+}
+
+void cow_settle(struct mm_vm *vm)
+{
+	struct page page;
+
+	for (u32 i = vm->copying_count, copies = 0; i-- > 0 && copies < STEP_COPIES;) {
+		CHECK(pmap_look(vm, (ppn_t){ vm->copying[i] }, &page));
+		copies += cow_finish(vm, &page) == OK;
+	}
+}
+
 err_t cow_break(struct mm_vm *vm, struct page *page)
 {
 	ASSERT(lock_is_mine(vm->lock));
@@ -25,6 +55,8 @@ err_t cow_break(struct mm_vm *vm, struct page *page)
 		return secure_break(vm, page);
 	if (take_back(vm, page))
 		return OK;
+	if (vm->copying_count == VM_COPYING)
+		return E_SUSPEND;
 	u32 shared = entry_frame(page_entry(page));
 	u32 mpn = resolve_take_frame(vm, page);
 
@@ -37,6 +69,7 @@ err_t cow_break(struct mm_vm *vm, struct page *page)
 	frame_of(mpn)->epoch = (u32)vm->last_epoch;
 	frame_move(CLASS_FREE, CLASS_PRIVATE, 1);
 	pmap_begin_copy(vm, page, mpn);
+	note(vm, page->ppn.n);
 	vm->copies++;
 	return cow_finish(vm, page);
 }
@@ -53,5 +86,6 @@ err_t cow_finish(struct mm_vm *vm, struct page *page)
 	share_release(shared);
 	frame_set_state(mpn, FRAME_PRIVATE);
 	pmap_end_copy(vm, page);
+	strike(vm, page->ppn.n);
 	return OK;
 }

@@ -8,5 +8,7 @@
  * E_NO_MEMORY: nothing has changed.
  */
 err_t cow_break(struct mm_vm *vm, struct page *page);
+/* A few of the copies that need wait no longer: the vCPU that wanted one may never come back for it. */
+void cow_settle(struct mm_vm *vm);
 /* A page whose frame is COPYING: PRIVATE if the debt is settled, else E_SUSPEND. */
 err_t cow_finish(struct mm_vm *vm, struct page *page);

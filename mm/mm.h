@@ -243,6 +243,35 @@ void mm_share_begin_pass(struct mm_vm *vm);
 /* One bounded step of some VM's pass: `pages` hashed or compared at most.  False: there is nothing to do now. */
 bool mm_share_step(u32 pages);
 
+struct mm_share_limits { /* 0: none */
+	u32 pages_vm, pages_all; /* hashed or compared in a second, of one VM and of all */
+	u32 cpu_permille;        /* of one CPU */
+	u64 interval_ns;         /* from one pass of a VM to its next, which begins by itself; 0: only mm_share_begin_pass begins one */
+};
+#define MM_SHARE_LIMITS ((struct mm_share_limits){ 2000, 8000, 50, 60000000000ULL })
+#define MM_SHARE_LONGEST_NS (1ULL << 62)
+/* There are none until this is called.  E_RANGE: nothing changed. */
+err_t mm_share_set(const struct mm_share_limits *limits);
+/* When mm_share_step has said false: from when on there may be something to do by the mere passing of time.  UINT64_MAX: never. */
+u64 mm_share_later(void);
+
+/*
+ * In steps of mm_share_step all pages get frames of their own, whatever waits for memory, and nothing is known of them any more:
+ * of one VM, which shares nothing until it may again; of one that then belongs to another group (0: alone; E_STATE: it is changing already;
+ * E_NOT_FOUND: the group has not begun); of all VMs of a group, whose secret is drawn anew at once.
+ */
+void mm_share_allow(struct mm_vm *vm, bool yes);
+err_t mm_share_move(struct mm_vm *vm, u32 group);
+void mm_unshare_group(u32 group);
+
+struct mm_sharing {
+	u32 group; /* 0: alone */
+	bool secure, allowed, coming_apart;
+	struct mm_scan_counts counts;
+	u64 copies; /* of shared pages, because they were accessed */
+};
+void mm_share_look(struct mm_vm *vm, struct mm_sharing *sharing);
+
 /*
  * The memory of a frame has failed while the VM used it.  True: it is a page of this VM, or one that it shares, so the VM can end alone
  * (and must); its own frame is never given out again.  False: it is the hypervisor's, or nobody knows.

@@ -21,6 +21,9 @@ static bool drop_tables(struct mm_vm *vm)
 	sample_release(vm);
 	work_forget(vm);
 	compress_release(vm);
+	vm->copying_count = 0; /* they go with their pages */
+	vm->unshare = (struct unshare){ .off = true };
+	vm->saved.wanted = false;
 	debt_publish(vm, platform_drop(vm, &more));
 	return !more;
 }

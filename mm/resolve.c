@@ -8,6 +8,7 @@
 #include "mm/debt.h"
 #include "mm/reserve.h"
 #include "mm/share.h"
+#include "mm/unshare.h"
 #include "mm/zone.h"
 
 /* ---- frames ---- */
@@ -51,7 +52,7 @@ static err_t on_empty(struct mm_vm *vm, struct page *page, enum mm_access access
 {
 	bool zero = entry_frame(page_entry(page)) != 0;
 
-	if (access == MM_WRITE || share_is_secure(vm->group)) {
+	if (access == MM_WRITE || !unshare_may_read_zeros(vm)) {
 		err_t error = zero ? leave_zero(vm, page) : OK;
 
 		return error ? error : give_frame(vm, page);

@@ -4,7 +4,9 @@
 #include "mm/commit.h"
 #include "mm/debt.h"
 #include "mm/frame.h"
+#include "mm/limits.h"
 #include "mm/share.h"
+#include "mm/unshare.h"
 #include "mm/watch.h"
 
 enum { MAX_PATIENCE = 3 };
@@ -54,7 +56,7 @@ static void begin_pass(struct mm_vm *vm)
 void mm_share_begin_pass(struct mm_vm *vm)
 {
 	lock_acquire(vm->lock);
-	if (!vm->scan.active)
+	if (!vm->scan.active && unshare_allows(vm))
 		begin_pass(vm);
 	lock_release(vm->lock);
 	platform_work();
@@ -78,6 +80,7 @@ static bool next_group(struct mm_vm *vm)
 
 	if (scan->done == watch_group_count(vm)) {
 		scan->active = false;
+		scan->ended_ns = platform_time_ns();
 		return false;
 	}
 	scan->done++;
@@ -214,17 +217,21 @@ static bool has_work(struct mm_vm *vm)
 {
 	const struct batch *batch = &vm->batches[BATCH_SHARE];
 
-	if (vm->release_phase)
+	if (vm->release_phase || !limits_allow_vm(vm))
 		return false;
 	if (batch->closed)
 		return batch_is_settled(vm, BATCH_SHARE);
-	return vm->scan.active ? is_group_settled(vm) : batch->count > 0;
+	if (vm->scan.active)
+		return is_group_settled(vm);
+	return batch->count > 0 || limits_is_pass_due(vm);
 }
 
 static void step(struct scan_work *work)
 {
 	struct mm_vm *vm = work->vm;
 
+	if (!vm->scan.active && limits_is_pass_due(vm))
+		begin_pass(vm);
 	if (!vm->batches[BATCH_SHARE].closed)
 		scan_pages(work);
 	if (is_full(vm) || !vm->scan.active)
@@ -232,9 +239,33 @@ static void step(struct scan_work *work)
 	commit_some(work);
 }
 
+static bool comes_apart(struct mm_vm *vm)
+{
+	return vm->unshare.active && unshare_has_work(vm);
+}
+
+/* What comes apart goes first. */
+static bool take_apart(u32 looks)
+{
+	static u32 cursor;
+	struct mm_vm *vm = vm_lock_next(&cursor, comes_apart);
+
+	if (!vm)
+		return false;
+	unshare_step(vm, looks);
+	vm_unlock(vm);
+	return true;
+}
+
 bool mm_share_step(u32 pages)
 {
 	static u32 cursor;
+	u64 begin_ns = platform_time_ns();
+
+	if (take_apart(pages * HARVEST_PAGES))
+		return true;
+	if (!limits_allow())
+		return false;
 	struct scan_work work = { .vm = vm_lock_next(&cursor, has_work), .pages = pages, .looks = pages * HARVEST_PAGES };
 
 	if (!work.vm)
@@ -247,6 +278,7 @@ bool mm_share_step(u32 pages)
 	step(&work);
 	if (work.simd)
 		simd_end();
+	limits_spend(work.vm, pages - work.pages, platform_time_ns() - begin_ns);
 	vm_unlock(work.vm);
 	commit_tell_partner(&work);
 	return true;

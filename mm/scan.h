@@ -6,7 +6,7 @@
  * hint's page a candidate.  Two VMs are never locked together: what one finds about another is proposed to it.
  */
 #pragma once
-#include "mm/platform.h"
+#include "mm/pace.h"
 
 /* What the scanner knows of a VM; under its lock. */
 struct scan {
@@ -14,7 +14,9 @@ struct scan {
 	u64 in_use;              /* pages of the group that have been accessed since the last harvest, as far as hardware tells */
 	u64 group_epoch;         /* until it is settled, a page of the group may be written unseen */
 	u32 pass;
-	u32 index;   /* next page of the group; HARVEST_PAGES: the group is done */
-	bool active; /* a pass is under way */
+	u32 index;    /* next page of the group; HARVEST_PAGES: the group is done */
+	bool active;  /* a pass is under way */
+	u64 ended_ns; /* when the last one was over */
+	struct pace pace;
 	struct mm_scan_counts counts;
 };

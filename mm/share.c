@@ -21,8 +21,10 @@ static u64 head_count;
 static struct share_totals totals;
 
 static struct group {
-	u8 secret[SHARE_SECRET_BYTES];
+	u8 secrets[2][SHARE_SECRET_BYTES]; /* so that who hashes with the old one may finish */
+	u32 current;
 	enum share_mode mode;
+	bool begun;
 } groups[SHARE_GROUPS];
 static u16 group_of_vm[VM_IDS];
 
@@ -58,17 +60,32 @@ err_t share_init(void)
 	return OK;
 }
 
-void share_group_begin(u32 group, enum share_mode mode)
+void share_group_rotate(u32 number)
 {
 	_Static_assert(SHARE_SECRET_BYTES % sizeof(u64) == 0, "whole words");
-	CHECK(group > 0 && group < SHARE_GROUPS);
-	CHECK(mode == SHARE_FAST || pool_size());
+	CHECK(number > 0 && number < SHARE_GROUPS);
+	struct group *group = &groups[number];
+	u32 next = !__atomic_load_n(&group->current, __ATOMIC_RELAXED);
+
 	for (u32 i = 0; i < SHARE_SECRET_BYTES; i += sizeof(u64)) {
 		u64 random = platform_random();
 
-		memcpy(groups[group].secret + i, &random, sizeof(random));
+		memcpy(group->secrets[next] + i, &random, sizeof(random));
 	}
+	__atomic_store_n(&group->current, next, __ATOMIC_RELEASE);
+}
+
+void share_group_begin(u32 group, enum share_mode mode)
+{
+	CHECK(mode == SHARE_FAST || pool_size());
+	share_group_rotate(group);
 	groups[group].mode = mode;
+	groups[group].begun = true;
+}
+
+bool share_group_is_begun(u32 group)
+{
+	return groups[group].begun;
 }
 
 bool share_is_secure(u32 group)
@@ -84,7 +101,9 @@ void share_set_group(u32 id, u32 group)
 
 u32 share_hash(u32 group, const void *bytes, bool simd)
 {
-	return share_key(groups[group].secret, bytes, simd);
+	u32 current = __atomic_load_n(&groups[group].current, __ATOMIC_ACQUIRE);
+
+	return share_key(groups[group].secrets[current], bytes, simd);
 }
 
 /* ---- buckets ---- */

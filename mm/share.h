@@ -27,6 +27,9 @@ err_t share_init(void);
 /* Its secret is drawn.  A secure one needs the pool. */
 void share_group_begin(u32 group, enum share_mode mode);
 bool share_is_secure(u32 group);
+bool share_group_is_begun(u32 group);
+/* Its secret is drawn anew: no hash of before leads anywhere. */
+void share_group_rotate(u32 group);
 /* VM `id` belongs to this group now; its hints must be gone. */
 void share_set_group(u32 id, u32 group);
 

@@ -178,8 +178,9 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
 	u64 zero = vm->tally[TALLY_ZERO];
 	u64 shared = vm->tally[TALLY_SHARED];
 	u64 elsewhere = vm->tally[TALLY_BALLOONED] + vm->tally[TALLY_SWAPPED] + vm->tally[TALLY_COMPRESSED];
-	u64 references = __atomic_load_n(&frame_of(frame_zero)->references, __ATOMIC_RELAXED);
 
+	if (!saved_walk(vm))
+		platform_work();
 	*usage = (struct mm_usage){
 		.max = vm->max_pages,
 		.min = vm->min_pages,
@@ -193,8 +194,7 @@ void mm_vm_usage(struct mm_vm *vm, struct mm_usage *usage)
 		.compressed = vm->tally[TALLY_COMPRESSED],
 		.empty = vm->max_pages - private - zero - shared - elsewhere,
 		.pinned = vm->tally[TALLY_PINNED],
-		/* Σ (1 − 1/references), rounded down: all of them name one frame. */
-		.saved_bytes = references ? zero * PAGE_SIZE - (zero * PAGE_SIZE + references - 1) / references : 0,
+		.saved_bytes = saved_bytes(vm),
 		.active_permille = rebalance_active(vm),
 		.overhead = admit_overhead_held(vm),
 		.large = vm->large_blocks,

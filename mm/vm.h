@@ -6,6 +6,7 @@
 #include "mm/batch.h"
 #include "mm/compress.h"
 #include "mm/sample.h"
+#include "mm/saved.h"
 #include "mm/scan.h"
 
 /*
@@ -45,12 +46,22 @@ enum {
 	VM_MAX_VCPUS = 64,    /* bits of the waiting masks */
 	VM_IDS = 256,
 	VM_FAILED_FRAMES = 4,
+	VM_COPYING = 32, /* shared pages that get a copy at once */
 };
 
 /* What admission has promised, pages. */
 struct promise {
 	u64 memory, overhead, swap;
 	u32 pool;
+};
+
+/* Its pages get frames of their own, and it another group. */
+struct unshare {
+	bool active, no_memory; /* it waits for a frame */
+	bool off;               /* nothing of it may be shared */
+	u32 to;                 /* the group that it is in then */
+	u64 cursor;             /* page of its memory */
+	u64 wait_epoch;         /* nothing to do until it is settled */
 };
 
 struct mm_vm {
@@ -90,9 +101,12 @@ struct mm_vm {
 	struct sample sample;
 	struct store store;
 	struct compressor compressor;
-	u64 copies;                      /* of shared pages, for a write */
-	u64 generation;                  /* entries changed: the audit restarts what it was summing */
-	u32 directories[VM_DIRECTORIES]; /* MPN of a page of struct block, 0: never touched */
+	struct saved saved;
+	struct unshare unshare;
+	u32 copying[VM_COPYING], copying_count; /* pages */
+	u64 copies;                             /* of shared pages, for a write */
+	u64 generation;                         /* entries changed: the audit restarts what it was summing */
+	u32 directories[VM_DIRECTORIES];        /* MPN of a page of struct block, 0: never touched */
 };
 
 /* ---- the table of VMs: the lock lives here, so it may be taken while the VM's storage goes away ---- */

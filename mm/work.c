@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Background work: settle debts, hand back reservations when memory is short, wake who waited. One VM a step. */
 #include "mm/work.h"
+#include "mm/cow.h"
 #include "mm/debt.h"
 #include "mm/frame.h"
 #include "mm/rebalance.h"
@@ -67,6 +68,10 @@ static void work_on(struct mm_vm *vm)
 		debt_settle(vm);
 	else if (is_memory_short() && vm->set_aside)
 		reserve_break_one(vm);
+	if (vm->copying_count)
+		cow_settle(vm);
+	if (vm->saved.wanted)
+		saved_walk(vm);
 	if (vm->wait_settled && platform_settled(vm, (struct mm_debt){ vm->wait_epoch }))
 		wake_settled(vm);
 	if (vm->wait_frame && has_free_frames())
@@ -76,7 +81,7 @@ static void work_on(struct mm_vm *vm)
 /* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
 static bool has_more(struct mm_vm *vm)
 {
-	return vm->debt_first || vm->wait_settled || (is_memory_short() && vm->set_aside) ||
+	return vm->debt_first || vm->wait_settled || vm->copying_count || vm->saved.wanted || (is_memory_short() && vm->set_aside) ||
 	       (vm->wait_frame && has_free_frames());
 }
 

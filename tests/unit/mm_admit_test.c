@@ -58,15 +58,15 @@ static void overhead_is_fixed_plus_entries_plus_worst_case_tables(void **state)
 	static const struct {
 		u64 max, low, overhead;
 	} rows[] = {
-		/* 64 fixed, 2 top tables, and for each: directories, pages of entries, page tables, their directories */
-		{ 1, 1, 66 + 1 + 1 + 1 + 1 },
-		{ 512, 512, 66 + 1 + 1 + 1 + 1 },
-		{ 513, 513, 66 + 1 + 2 + 2 + 1 },
-		{ GIB_PAGES, GIB_PAGES, 66 + 4 + 512 + 512 + 1 },
-		{ GIB_PAGES + 1, GIB_PAGES + 1, 66 + 5 + 513 + 513 + 2 },
-		{ 4 * GIB_PAGES, 3 * GIB_PAGES, 66 + 16 + 2048 + 2048 + 4 },
+		/* 96 fixed, 2 top tables, and for each: directories, pages of entries, page tables, their directories */
+		{ 1, 1, 98 + 1 + 1 + 1 + 1 },
+		{ 512, 512, 98 + 1 + 1 + 1 + 1 },
+		{ 513, 513, 98 + 1 + 2 + 2 + 1 },
+		{ GIB_PAGES, GIB_PAGES, 98 + 4 + 512 + 512 + 1 },
+		{ GIB_PAGES + 1, GIB_PAGES + 1, 98 + 5 + 513 + 513 + 2 },
+		{ 4 * GIB_PAGES, 3 * GIB_PAGES, 98 + 16 + 2048 + 2048 + 4 },
 		{ 4 * GIB_PAGES, 3 * GIB_PAGES + 512,
-		  66 + 16 + 2048 + 2048 + 5 }, /* a table of its own on each side of the hole */
+		  98 + 16 + 2048 + 2048 + 5 }, /* a table of its own on each side of the hole */
 	};
 
 	(void)state;
