@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rates: what was spent is paid for by waiting, so that the average stays below the rate however large a piece is.  Several CPUs may spend. */
+/* A rate: what was spent is paid for by waiting, however large the piece was.  Several CPUs may spend. */
 #pragma once
 #include "mm/platform.h"
 
@@ -14,5 +14,4 @@ static inline bool pace_allows(const struct pace *pace)
 	return !next || platform_time_ns() >= next;
 }
 
-/* `ns` from now on, or from when it had to wait for anyway. */
 void pace_spend(struct pace *pace, u64 ns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What sharing saves a VM: the sum over its shared pages of 1 - 1/references, in bytes, rounded down.  A reference that comes or goes changes the
- * sums of all VMs that name the frame, and a frame does not know them: so sums are not kept but walked, a bounded piece a call, when somebody asks.
+ * What sharing saves a VM, in bytes: its shared pages, less their parts of their frames.  A reference that comes or goes changes the sums of VMs
+ * that the frame does not know: so they are not kept, but walked, a bounded piece a call, when somebody asks.
  */
 #pragma once
 #include "kernel/lib/types.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is shared comes apart: each page of a VM gets a frame of its own, and its hints go; then it may belong to another group.  A bounded
- * piece a step of mm_share_step, before anything else and at no limited rate.  All need the VM's lock.
+ * What is shared comes apart: each page of a VM gets a frame of its own, and its hints go; then it may belong to another group.  A piece in
+ * each mm_share_step, before anything else, at no limited rate.  All need the VM's lock.
  */
 #pragma once
 #include "mm/pmap.h"
@@ -10,9 +10,7 @@ struct mm_vm;
 
 /* From now on nothing of the VM is scanned, and then it is of group `to`. */
 void unshare_begin(struct mm_vm *vm, u32 to);
-/* Is there something to do now? */
 bool unshare_has_work(struct mm_vm *vm);
-/* Look at `looks` pages, and copy some. */
 void unshare_step(struct mm_vm *vm, u32 looks);
 
 /* May a page of it name the one frame of zeros? */
