@@ -112,6 +112,25 @@ err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take)
 	return OK;
 }
 
+/* ---- swap: no disk, no slots ---- */
+
+u64 platform_swap_slots(void)
+{
+	return 0;
+}
+
+void platform_swap_write(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	(void)slot, (void)buffer, (void)pages, (void)request;
+	CHECK(!"there is no swap area");
+}
+
+void platform_swap_read(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	(void)slot, (void)buffer, (void)pages, (void)request;
+	CHECK(!"there is no swap area");
+}
+
 u64 platform_time_ns(void)
 {
 	return time_ns();

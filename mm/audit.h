@@ -33,4 +33,9 @@ bool audit_pool(struct audit *audit);    /* the secure groups' pool: in each slo
 bool audit_blocks(struct audit *audit);  /* each entry is legal, and its frame agrees */
 bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks'; its queue of debts is whole */
 bool audit_balance(struct audit *audit); /* targets lie between min and max, and promises add up */
+bool audit_slots(struct audit *audit);   /* each slot of the swap area has one owner */
 bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */
+
+/* What is wrong with an entry whose contents are in the swap area, or on their way; NULL: nothing.  Its frame is memory. */
+const char *audit_swapped_fault(const struct mm_vm *vm, u64 entry, u32 ppn);
+const char *audit_io_fault(const struct mm_vm *vm, u64 entry, u32 ppn);

@@ -69,9 +69,10 @@ static bool owner_agrees(struct mm_vm *vm, u32 mpn, const struct frame *frame)
 		return false;
 	if (frame->state == FRAME_RESERVED)
 		return page.block->reserve && page.block->reserve + page.index == mpn;
-	enum page_state state = frame->state == FRAME_COPYING ? PAGE_BUSY : PAGE_PRIVATE;
+	bool transit = frame->state == FRAME_COPYING || frame->state == FRAME_WRITING || frame->state == FRAME_READING;
+	u64 entry = page_entry(&page);
 
-	return entry_state(page_entry(&page)) == state && entry_frame(page_entry(&page)) == mpn;
+	return entry_frame(entry) == mpn && (transit ? entry_has_transit(entry) : entry_state(entry) == PAGE_PRIVATE);
 }
 
 static void check_owned(struct audit *audit, u32 mpn, enum frame_state seen)

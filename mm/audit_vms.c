@@ -82,6 +82,8 @@ static const char *busy_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *r
 		return "busy, but accessible, pinned or guarded";
 	if (entry_part(entry) == BUSY_DROP && !names_shared(entry, range))
 		return "drops what is no shared frame";
+	if (entry_part(entry) == BUSY_IO)
+		return frame_is_ours(entry_frame(entry), range) ? audit_io_fault(vm, entry, ppn) : "in transit without a frame";
 	if (entry_part(entry) != BUSY_COPY)
 		return NULL;
 	if (!frame_is_ours(entry_frame(entry), range) || frame->state != FRAME_COPYING || frame->owner != vm->id ||
@@ -106,6 +108,12 @@ static const char *compressed_fault(const struct mm_vm *vm, u64 entry, u32 ppn, 
 	return store_entry_fault(vm, ppn, compress_place(entry));
 }
 
+static const char *swapped_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
+{
+	(void)range;
+	return audit_swapped_fault(vm, entry, ppn);
+}
+
 static const char *strange_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range)
 {
 	(void)vm, (void)entry, (void)ppn, (void)range;
@@ -114,7 +122,7 @@ static const char *strange_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32
 
 static const char *(*const entry_faults[PAGE_STATES])(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *range) = {
 	[PAGE_EMPTY] = empty_fault,     [PAGE_PRIVATE] = private_fault, [PAGE_SHARED] = shared_fault,
-	[PAGE_BALLOONED] = empty_fault, [PAGE_SWAPPED] = strange_fault, [PAGE_COMPRESSED] = compressed_fault,
+	[PAGE_BALLOONED] = empty_fault, [PAGE_SWAPPED] = swapped_fault, [PAGE_COMPRESSED] = compressed_fault,
 	[PAGE_BUSY] = busy_fault,       [PAGE_DEVICE] = strange_fault,
 };
 
@@ -131,15 +139,15 @@ static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *
 static void recount(const struct block *block, u64 entry, u32 index, u32 found[TALLIES])
 {
 	enum page_state state = entry_state(entry);
-	bool copying = state == PAGE_BUSY && entry_part(entry) == BUSY_COPY;
+	bool transit = entry_has_transit(entry);
 
 	found[TALLY_ZERO] += state == PAGE_EMPTY && entry_frame(entry);
 	found[TALLY_SHARED] += state == PAGE_SHARED;
 	found[TALLY_BALLOONED] += state == PAGE_BALLOONED;
 	found[TALLY_SWAPPED] += state == PAGE_SWAPPED;
 	found[TALLY_COMPRESSED] += state == PAGE_COMPRESSED;
-	found[TALLY_BUSY] += state == PAGE_BUSY && !copying;
-	found[TALLY_TRANSIT] += copying;
+	found[TALLY_BUSY] += state == PAGE_BUSY && !transit;
+	found[TALLY_TRANSIT] += transit;
 	if (state != PAGE_PRIVATE)
 		return;
 	found[TALLY_PRIVATE]++;
@@ -325,7 +333,7 @@ bool audit_sums(struct audit *audit)
 /* ---- the machine ---- */
 
 struct machine_sums {
-	u64 private_, zero, references, debt, set_aside;
+	u64 private_, zero, references, debt, set_aside, swapped;
 };
 
 static void sum_vms(struct machine_sums *sums)
@@ -338,6 +346,7 @@ static void sum_vms(struct machine_sums *sums)
 			continue;
 		sums->private_ += vm->tally[TALLY_PRIVATE] + vm->tally[TALLY_TRANSIT];
 		sums->references += vm->references;
+		sums->swapped += vm->tally[TALLY_SWAPPED];
 		sums->zero += vm->tally[TALLY_ZERO];
 		sums->debt += vm->debt_frames;
 		sums->set_aside += vm->set_aside;
@@ -350,10 +359,12 @@ bool audit_machine(struct audit *audit)
 {
 	struct machine_sums sums;
 	struct share_totals shared;
+	struct mm_swap_totals swap;
 	u64 all = 0;
 
 	sum_vms(&sums);
 	share_totals(&shared);
+	mm_swap_totals(&swap);
 	for (u32 kind = 0; kind < FRAME_CLASSES; kind++)
 		all += frame_count((enum frame_class)kind);
 	const struct {
@@ -367,6 +378,8 @@ bool audit_machine(struct audit *audit)
 		{ "pages that name shared frames against their references", sums.references, shared.references },
 		{ "shared frames and the zero frame", shared.frames + 1, frame_count(CLASS_SHARED) },
 		{ "frames that wait for a debt", sums.debt, frame_count(CLASS_DEBT) },
+		{ "pages in the swap area against its slots", sums.swapped, swap.used },
+		{ "slots in requests against their counter", swap_moving(), swap.moving },
 		{ "frames set aside", sums.set_aside, __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) },
 	};
 	bool right = true;

@@ -6,7 +6,7 @@
  *
  * EMPTY names no frame, or the zero frame (then somebody may hold a read-only translation or pointer to it).  BALLOONED keeps the low half
  * of an epoch as its handle: until it is settled a CPU may remember the old frame, so no new one may appear there.  BUSY says by `part`
- * what it waits for.
+ * what it waits for.  SWAPPED keeps its slot's number + 1.
  */
 #pragma once
 #include "kernel/lib/check.h"
@@ -31,6 +31,7 @@ enum page_state {
 #define ENTRY_PINNED BIT(10) /* pin count above 0: one mask tells background work to pass by */
 #define ENTRY_HOT_IO BIT(11) /* copied often for devices */
 #define ENTRY_LOW BIT(12)    /* its frame was moved below 4 GiB */
+#define ENTRY_RECENT BIT(13) /* as TOUCHED, for the victims' clock */
 #define ENTRY_WATCHED (ENTRY_GUARDED | ENTRY_SAMPLED)
 #define ENTRY_HISTORY (ENTRY_CHANGED | ENTRY_TOUCHED)
 #define ENTRY_FLAGS (0xffULL << 6)
@@ -40,6 +41,7 @@ enum busy_part {
 	BUSY_EPOCH, /* handle: low half of an epoch.  It has no contents */
 	BUSY_COPY,  /* handle: a frame that will hold what a shared one holds, to which the page keeps its reference */
 	BUSY_DROP, /* handle: a shared frame, whose reference goes when the epoch of which bits 14-29 are the low ones is settled */
+	BUSY_IO,   /* handle: a frame that is WRITING or READING; nobody can reach it */
 };
 
 #define ENTRY_PIN_ONE BIT(14)
@@ -86,7 +88,26 @@ static inline bool entry_has_reference(u64 entry)
 {
 	enum page_state state = entry_state(entry);
 
-	return state == PAGE_SHARED || (state == PAGE_BUSY && entry_part(entry) != BUSY_EPOCH);
+	return state == PAGE_SHARED || (state == PAGE_BUSY && (entry_part(entry) == BUSY_COPY || entry_part(entry) == BUSY_DROP));
+}
+
+/* Is the page on its way from or to the swap area? */
+static inline bool entry_is_io(u64 entry)
+{
+	return entry_state(entry) == PAGE_BUSY && entry_part(entry) == BUSY_IO;
+}
+
+/* Is it BUSY with a frame of its own? */
+static inline bool entry_has_transit(u64 entry)
+{
+	return entry_state(entry) == PAGE_BUSY && (entry_part(entry) == BUSY_COPY || entry_part(entry) == BUSY_IO);
+}
+
+/* Who is TOUCHED is RECENT as well. */
+static inline u64 entry_noted(u64 history)
+{
+	_Static_assert(ENTRY_TOUCHED << 6 == ENTRY_RECENT, "one shift");
+	return history | (history & ENTRY_TOUCHED) << 6;
 }
 
 /* MPN, or the handle of a state that has no frame. */

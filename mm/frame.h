@@ -3,8 +3,9 @@
  * The frame table: 16 bytes per MPN, a virtual array backed only where memory is.  An entry says what its frame is; the same 16 bytes
  * are the node of the free lists, of the debt queues and of the sharing table, so nothing is allocated when a frame changes its role.
  *
- * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE, COPYING, DEBT and STORE to the
- * owner's VM lock; HINT to that and the bucket's lock, SHARED to the bucket's; POOL to whoever took it out of its slot; CACHED to whoever took it out of the cache's slot.
+ * Who may change an entry: whoever owns the frame.  FREE and TAIL belong to their zone's lock; RESERVED, PRIVATE, WRITING, READING, COPYING,
+ * DEBT and STORE to the owner's VM lock; HINT to that and the bucket's lock, SHARED to the bucket's; POOL to whoever took it out of its slot;
+ * CACHED to whoever took it out of the cache's slot.
  * `state` alone is read without the lock (buddies, audit).
  */
 #pragma once
@@ -20,6 +21,8 @@ enum frame_state {
 	FRAME_OVERHEAD, /* the hypervisor's: tables, entries, control blocks */
 	FRAME_PRIVATE,  /* one page of one VM */
 	FRAME_HINT,     /* the same, and in the sharing table: its contents were seen there */
+	FRAME_WRITING,  /* of a BUSY page: its contents go to slot `next` of the swap area */
+	FRAME_READING,  /* of a BUSY page: it will hold what slot `next` holds */
 	FRAME_COPYING,  /* of a BUSY page: it will hold what the shared frame `next` holds, when `epoch` is settled */
 	FRAME_SHARED,   /* read-only for all who name it; in the sharing table, but for the zero frame */
 	FRAME_DEBT,     /* given back, but some CPU may still hold a translation or a pointer */

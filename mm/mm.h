@@ -119,6 +119,7 @@ bool mm_vm_release_step(struct mm_vm *vm);
  * A translation is missing or too narrow for `access`: make the pmap allow it and fill the cache (platform_fill).
  * OK: run the instruction again.  E_SUSPEND: vCPU waits, platform_wake comes.  E_NOT_FOUND: not memory (device or hole): emulate.
  * E_NO_MEMORY: no frame to be had; the caller waits as for E_SUSPEND and mm wakes it when frames are free. `vcpu` is whom to wake.
+ * E_IO: its contents cannot be read: the caller ends the VM.
  */
 err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access);
 
@@ -277,6 +278,43 @@ void mm_share_look(struct mm_vm *vm, struct mm_sharing *sharing);
  * (and must); its own frame is never given out again.  False: it is the hypervisor's, or nobody knows.
  */
 bool mm_frame_failed(struct mm_vm *vm, mpn_t mpn);
+
+/* ---- paging out ---- */
+
+/* Which pages go first. */
+enum mm_victims { MM_VICTIMS_RANDOM, MM_VICTIMS_COLDEST };
+void mm_pageout_choose(struct mm_vm *vm, enum mm_victims victims);
+
+/*
+ * The VM has to lose this many pages, in place of what was said before; fewer when no more can go.  E_RANGE: more than it has; E_STATE: it
+ * ends.
+ */
+err_t mm_pageout(struct mm_vm *vm, u64 pages);
+/* One bounded step for some VM; mm_work_step does it, too.  False: there is nothing to do now. */
+bool mm_pageout_step(u32 pages);
+
+struct mm_pageout { /* pages */
+	u64 wanted;
+	u64 zeros, shared, compressed, swapped; /* lost, by way */
+	u64 cancelled, refused;                 /* needed meanwhile; no room in the area */
+	u64 unmet;                              /* nothing was left that could go */
+};
+void mm_pageout_look(struct mm_vm *vm, struct mm_pageout *pageout);
+
+/* The vCPU has retired an instruction: nothing is held for it any longer. */
+void mm_progress(struct mm_vm *vm, u32 vcpu);
+
+/* Use the platform's swap area; once.  If not (E_NOT_FOUND, E_UNSUPPORTED, E_NO_MEMORY) the log says why, and all else works. */
+err_t mm_swap_init(void);
+
+struct mm_swap_totals { /* slots */
+	u64 slots, used, moving, bad; /* moving: in requests */
+	u64 written, read;            /* pages, in all */
+	u64 ahead;                    /* read before anybody asked */
+	u64 errors, forged;           /* failed to move; not authentic */
+	u32 in_flight;                /* requests */
+};
+void mm_swap_totals(struct mm_swap_totals *totals);
 
 struct mm_usage { /* pages; max = resident + ballooned + swapped + compressed + empty */
 	u64 max, min, shares, target, resident, private_, shared, ballooned, swapped, compressed, empty, pinned;

@@ -64,6 +64,17 @@ void *platform_frame_table(mpn_t last, size_t entry_bytes); /* a virtual array f
  */
 err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take);
 
+/* ---- the swap area: slots of a page each ---- */
+
+u64 platform_swap_slots(void); /* 0: there is none */
+/*
+ * Begin to move `pages` slots from `slot` on; mm_swap_done(request, error) comes once, later, from any step.  What takes too long is E_IO,
+ * and over: the buffer is used again.  With the VM's lock held.
+ */
+void platform_swap_write(u32 slot, mpn_t buffer, u32 pages, u32 request);
+void platform_swap_read(u32 slot, mpn_t buffer, u32 pages, u32 request);
+void mm_swap_done(u32 request, err_t error);
+
 /* ---- the rest ---- */
 
 u64 platform_time_ns(void);

@@ -112,7 +112,7 @@ static enum tally tally_of(u64 entry)
 	CHECK(state < PAGE_STATES);
 	if (state == PAGE_EMPTY && !entry_frame(entry))
 		return TALLY_PAGES;
-	return state == PAGE_BUSY && entry_part(entry) == BUSY_COPY ? TALLY_TRANSIT : tallies[state];
+	return entry_has_transit(entry) ? TALLY_TRANSIT : tallies[state];
 }
 
 /* Count `entry` in (by = 1) or out (by = -1). */
@@ -174,7 +174,7 @@ void pmap_name_zero(struct mm_vm *vm, struct page *page)
 {
 	u64 old = page_entry(page);
 
-	CHECK((old & ~ENTRY_HISTORY & ~ENTRY_WATCHED) == PAGE_EMPTY);
+	CHECK((old & ~(ENTRY_HISTORY | ENTRY_RECENT | ENTRY_WATCHED)) == PAGE_EMPTY);
 	reference_zero(1);
 	set(vm, page, entry_make(PAGE_EMPTY, CEILING_READ, old & ENTRY_HISTORY, frame_zero));
 }
@@ -248,6 +248,33 @@ void pmap_compress(struct mm_vm *vm, struct page *page, u32 mpn, u32 part)
 	set(vm, page, entry_with_part(entry_make(PAGE_COMPRESSED, CEILING_NONE, kept(old), mpn), part));
 }
 
+void pmap_begin_io(struct mm_vm *vm, struct page *page, u32 mpn)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_PRIVATE ? entry_frame(old) == mpn : entry_state(old) == PAGE_SWAPPED);
+	CHECK(!(old & ENTRY_PINNED) && !page->block->large && frame_of(mpn)->owner == vm->id && frame_of(mpn)->ppn == page->ppn.n);
+	set(vm, page, entry_with_part(entry_make(PAGE_BUSY, CEILING_NONE, kept(old), mpn), BUSY_IO));
+}
+
+/* Recent: what came in unasked is not the first to go again. */
+void pmap_end_io(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_is_io(old) && frame_state(entry_frame(old)) == FRAME_PRIVATE);
+	set(vm, page, entry_make(PAGE_PRIVATE, old & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL, kept(old) | ENTRY_RECENT,
+				 entry_frame(old)));
+}
+
+void pmap_swap(struct mm_vm *vm, struct page *page, u32 slot)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_is_io(old) && slot < UINT32_MAX);
+	set(vm, page, entry_make(PAGE_SWAPPED, CEILING_NONE, kept(old), slot + 1));
+}
+
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling)
 {
 	u64 old = page_entry(page);
@@ -304,7 +331,7 @@ void pmap_unpin(struct mm_vm *vm, struct page *page)
 	u64 old = page_entry(page);
 
 	CHECK(entry_state(old) == PAGE_PRIVATE && entry_pins(old) > 0);
-	old = (old - ENTRY_PIN_ONE) | ENTRY_HISTORY; /* devices set no dirty flag */
+	old = (old - ENTRY_PIN_ONE) | entry_noted(ENTRY_HISTORY); /* devices set no dirty flag */
 	set(vm, page, entry_pins(old) ? old : old & ~ENTRY_PINNED);
 }
 
@@ -333,7 +360,7 @@ void pmap_note_block(struct block *block, u64 history)
 
 	CHECK(block->tally[TALLY_PRIVATE] == LARGE_PAGES && !(history & ~ENTRY_HISTORY));
 	for (u32 i = 0; i < LARGE_PAGES; i++)
-		entries[i] |= history;
+		entries[i] |= entry_noted(history);
 }
 
 u64 pmap_clear(struct mm_vm *vm, struct block *block, u32 index)

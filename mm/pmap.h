@@ -79,6 +79,11 @@ void pmap_begin_copy(struct mm_vm *vm, struct page *page, u32 mpn);
 void pmap_end_copy(struct mm_vm *vm, struct page *page);
 /* PRIVATE, guarded with CEILING_NONE → COMPRESSED: an object at quarter `part` of the store's frame; its own is the caller's, or the store's. */
 void pmap_compress(struct mm_vm *vm, struct page *page, u32 mpn, u32 part);
+/* PRIVATE or SWAPPED → BUSY: `mpn`, WRITING or READING, is the page's; → PRIVATE again. */
+void pmap_begin_io(struct mm_vm *vm, struct page *page, u32 mpn);
+void pmap_end_io(struct mm_vm *vm, struct page *page);
+/* BUSY → SWAPPED: its contents are in `slot` only; its frame is the caller's. */
+void pmap_swap(struct mm_vm *vm, struct page *page, u32 slot);
 /* The ceiling falls and the mark is set (before the cache is narrowed). */
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
 /* No candidate any more; a sample stays one. */
@@ -99,7 +104,7 @@ u64 pmap_clear(struct mm_vm *vm, struct block *block, u32 index);
 /* History changes no counter. */
 static inline void pmap_note(struct page *page, u64 history)
 {
-	*page->slot |= history;
+	*page->slot |= entry_noted(history);
 }
 
 static inline void pmap_forget(struct page *page)

@@ -27,7 +27,7 @@ err_t mm_reach(struct mm_vm *vm, u32 vcpu, gpa_t address, u32 bytes, enum mm_acc
 	err_t error = pmap_find(vm, ppn, &page);
 
 	if (!error)
-		error = resolve_page(vm, &page, access);
+		error = resolve_page(vm, vcpu, &page, access);
 	if (error)
 		error = vm_wait(vm, vcpu, error);
 	else
@@ -94,11 +94,11 @@ err_t mm_write(struct mm_vm *vm, u32 vcpu, gpa_t address, const void *from, u32 
 /* ---- pins ---- */
 
 /* To read as well: the page must have a frame of its own, and what is watched there ends.  A write brings both about. */
-static err_t pin(struct mm_vm *vm, struct page *page, enum mm_access access, mpn_t *mpn)
+static err_t pin(struct mm_vm *vm, u32 vcpu, struct page *page, enum mm_access access, mpn_t *mpn)
 {
 	u64 entry = page_entry(page);
 	bool plain = entry_state(entry) == PAGE_PRIVATE && !(entry & ENTRY_WATCHED);
-	err_t error = resolve_page(vm, page, plain ? access : MM_WRITE);
+	err_t error = resolve_page(vm, vcpu, page, plain ? access : MM_WRITE);
 
 	if (error)
 		return error;
@@ -119,7 +119,7 @@ err_t mm_pin(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access, mpn_t
 	err_t error = pmap_find(vm, ppn, &page);
 
 	if (!error)
-		error = pin(vm, &page, access, mpn);
+		error = pin(vm, vcpu, &page, access, mpn);
 	if (error)
 		error = vm_wait(vm, vcpu, error);
 	lock_release(vm->lock);

@@ -19,6 +19,8 @@ static bool drop_tables(struct mm_vm *vm)
 	bool more;
 
 	sample_release(vm);
+	pageout_release(vm);
+	swap_release(vm);
 	work_forget(vm);
 	compress_release(vm);
 	vm->copying_count = 0; /* they go with their pages */
@@ -53,10 +55,13 @@ static void free_page(struct mm_vm *vm, struct block *block, u32 index, u32 ppn)
 	u64 old = pmap_clear(vm, block, index);
 	u32 mpn = entry_frame(old);
 	bool copying = entry_state(old) == PAGE_BUSY && entry_part(old) == BUSY_COPY;
+	bool io = entry_is_io(old);
 
 	if (entry_has_reference(old))
 		share_release(copying ? frame_of(mpn)->next : mpn);
-	if (copying || entry_state(old) == PAGE_PRIVATE)
+	if (io || entry_state(old) == PAGE_SWAPPED)
+		swap_forget(vm, old, (ppn_t){ ppn });
+	if (copying || io || entry_state(old) == PAGE_PRIVATE)
 		free_frame(vm, mpn, ppn);
 	if (entry_state(old) == PAGE_COMPRESSED)
 		store_free(vm, compress_place(old));

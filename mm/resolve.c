@@ -129,12 +129,23 @@ static err_t on_busy(struct mm_vm *vm, struct page *page, enum mm_access access)
 		[BUSY_EPOCH] = busy_epoch,
 		[BUSY_COPY] = cow_finish,
 		[BUSY_DROP] = busy_drop,
+		[BUSY_IO] = swap_meet,
 	};
 	u32 part = entry_part(page_entry(page));
 
-	(void)access;
 	CHECK(part < ARRAY_SIZE(parts));
-	return parts[part](vm, page);
+	err_t error = parts[part](vm, page);
+
+	/* A sample stays one until it is accessed, which is now. */
+	if (!error && entry_ceiling(page_entry(page)) < ceiling_for(access))
+		pmap_raise(vm, page, access);
+	return error;
+}
+
+static err_t on_swapped(struct mm_vm *vm, struct page *page, enum mm_access access)
+{
+	(void)access;
+	return swap_read(vm, page);
 }
 
 static err_t on_device(struct mm_vm *vm, struct page *page, enum mm_access access)
@@ -143,17 +154,9 @@ static err_t on_device(struct mm_vm *vm, struct page *page, enum mm_access acces
 	return E_NOT_FOUND;
 }
 
-/* States that no mechanism of this build enters: an entry that says so is broken. */
-static err_t on_unknown(struct mm_vm *vm, struct page *page, enum mm_access access)
-{
-	(void)vm, (void)page, (void)access;
-	CHECK(!"a state that no mechanism enters");
-	return E_STATE;
-}
-
 static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
 	[PAGE_EMPTY] = on_empty,     [PAGE_PRIVATE] = on_private,    [PAGE_SHARED] = on_shared, [PAGE_BALLOONED] = on_ballooned,
-	[PAGE_SWAPPED] = on_unknown, [PAGE_COMPRESSED] = on_compressed, [PAGE_BUSY] = on_busy,     [PAGE_DEVICE] = on_device,
+	[PAGE_SWAPPED] = on_swapped, [PAGE_COMPRESSED] = on_compressed, [PAGE_BUSY] = on_busy,     [PAGE_DEVICE] = on_device,
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 
@@ -165,11 +168,21 @@ static err_t allow(struct mm_vm *vm, struct page *page, enum mm_access access)
 	return actions[state](vm, page, access);
 }
 
-err_t resolve_page(struct mm_vm *vm, struct page *page, enum mm_access access)
+/* What a vCPU was suspended for, and whatever it gets from then on, stays until it gets on. */
+static void hold(struct mm_vm *vm, u32 vcpu, const struct page *page, err_t error)
+{
+	bool waits = error == E_SUSPEND || error == E_NO_MEMORY;
+
+	if (waits || (!error && hold_is_waiting(&vm->hold, vcpu)))
+		hold_add(&vm->hold, vcpu, page->ppn);
+}
+
+err_t resolve_page(struct mm_vm *vm, u32 vcpu, struct page *page, enum mm_access access)
 {
 	if (entry_ceiling(page_entry(page)) < ceiling_for(access)) {
 		err_t error = allow(vm, page, access);
 
+		hold(vm, vcpu, page, error);
 		if (error)
 			return error;
 	}
@@ -239,7 +252,7 @@ err_t mm_resolve(struct mm_vm *vm, u32 vcpu, ppn_t ppn, enum mm_access access)
 	err_t error = pmap_find(vm, ppn, &page);
 
 	if (!error)
-		error = resolve_page(vm, &page, access);
+		error = resolve_page(vm, vcpu, &page, access);
 	if (!error)
 		error = fill(vm, &page, access);
 	if (error)

@@ -153,11 +153,25 @@ err_t mm_vm_init(struct mm_vm *vm, const struct mm_vm_config *config, char *why,
 
 /* ---- waiting ---- */
 
+err_t vm_suspend(struct mm_vm *vm, enum wait wait_for)
+{
+	vm->wait_for = wait_for;
+	return E_SUSPEND;
+}
+
 err_t vm_wait(struct mm_vm *vm, u32 vcpu, err_t error)
 {
+	enum wait wait_for = vm->wait_for;
+
 	CHECK(vcpu < VM_MAX_VCPUS);
 	CHECK(lock_is_mine(vm->lock));
-	if (error == E_SUSPEND) {
+	vm->wait_for = WAIT_SETTLED;
+	if (error == E_SUSPEND && wait_for == WAIT_ARRIVAL) {
+		vm->swap.wait_arrival |= BIT(vcpu);
+	} else if (error == E_SUSPEND && wait_for == WAIT_REQUEST) {
+		vm->swap.wait_request |= BIT(vcpu);
+		platform_work(); /* one may be idle by now */
+	} else if (error == E_SUSPEND) {
 		/* The epoch of the first who waits: later debts must not put its wake-up off for ever. */
 		if (!vm->wait_settled)
 			vm->wait_epoch = vm->last_epoch;

@@ -5,9 +5,12 @@
 #include "mm/balloon.h"
 #include "mm/batch.h"
 #include "mm/compress.h"
+#include "mm/hold.h"
+#include "mm/pageout.h"
 #include "mm/sample.h"
 #include "mm/saved.h"
 #include "mm/scan.h"
+#include "mm/swap.h"
 
 /*
  * Counters of a guest block and of the whole VM: pages whose entry is so.  ZERO are the EMPTY ones that name the zero frame, TRANSIT the
@@ -64,6 +67,9 @@ struct unshare {
 	u64 wait_epoch;         /* nothing to do until it is settled */
 };
 
+/* What a suspended vCPU waits for. */
+enum wait { WAIT_SETTLED, WAIT_ARRIVAL, WAIT_REQUEST };
+
 struct mm_vm {
 	struct lock *lock; /* of its slot */
 	u32 id;
@@ -88,6 +94,7 @@ struct mm_vm {
 	/* vCPUs to wake: when what they met is settled, when there is a frame. */
 	u64 wait_settled, wait_frame;
 	u64 wait_epoch;
+	enum wait wait_for; /* what the E_SUSPEND that is on its way is about */
 	u32 break_cursor;             /* next block to look at when reservations are broken */
 	u32 failed[VM_FAILED_FRAMES]; /* MPNs to be retired when they come back */
 	u32 failed_count;
@@ -98,6 +105,9 @@ struct mm_vm {
 	struct balloon balloon;
 	struct batch batches[BATCH_USERS];
 	struct scan scan;
+	struct pageout pageout;
+	struct swap swap;
+	struct hold hold;
 	struct sample sample;
 	struct store store;
 	struct compressor compressor;
@@ -125,5 +135,8 @@ void vm_unlock(struct mm_vm *vm);
 /* Round and round, from the one behind *cursor: lock the next VM that has work, and return it.  NULL: none has. */
 struct mm_vm *vm_lock_next(u32 *cursor, bool (*has_work)(struct mm_vm *vm));
 
-/* Ask to be woken: E_SUSPEND when the VM's debts up to now are settled, E_NO_MEMORY when a frame is free. Returns `error`. */
+/* E_SUSPEND, about something else than debts; the next is vm_wait. */
+err_t vm_suspend(struct mm_vm *vm, enum wait wait_for);
+
+/* Ask to be woken: E_SUSPEND when the VM's debts up to now are settled (or what vm_suspend said has come), E_NO_MEMORY when a frame is free. Returns `error`. */
 err_t vm_wait(struct mm_vm *vm, u32 vcpu, err_t error);

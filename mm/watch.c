@@ -19,7 +19,7 @@ static void note_group(struct block *block, u32 first, u32 pages, const struct m
 	for (; touched; touched &= touched - 1) {
 		u32 i = (u32)__builtin_ctzll(touched);
 
-		entries[i] |= changed & BIT(i) ? ENTRY_HISTORY : ENTRY_TOUCHED;
+		entries[i] |= entry_noted(changed & BIT(i) ? ENTRY_HISTORY : ENTRY_TOUCHED);
 	}
 }
 
@@ -74,12 +74,26 @@ static err_t give_up_shared(struct mm_vm *vm, struct page *page)
 	return resolve_drop(vm, page) ? OK : E_SUSPEND;
 }
 
+/* Nobody can reach its frame, if it has one: nothing is owed. */
+static err_t give_up_swapped(struct mm_vm *vm, struct page *page)
+{
+	u64 old = page_entry(page);
+
+	swap_forget(vm, old, page->ppn);
+	pmap_take_away(vm, page, PAGE_BALLOONED, 0);
+	if (entry_is_io(old))
+		debt_free(vm, entry_frame(old), page->ppn.n, (struct mm_debt){ 0 });
+	return OK;
+}
+
 static err_t give_up(struct mm_vm *vm, ppn_t ppn)
 {
 	struct page page;
 
 	if (pmap_look(vm, ppn, &page) && entry_has_reference(page_entry(&page)))
 		return give_up_shared(vm, &page);
+	if (pmap_look(vm, ppn, &page) && (entry_state(page_entry(&page)) == PAGE_SWAPPED || entry_is_io(page_entry(&page))))
+		return give_up_swapped(vm, &page);
 	err_t error = find_idle(vm, ppn, &page);
 
 	if (error)
@@ -115,7 +129,7 @@ err_t mm_give_up(struct mm_vm *vm, u32 vcpu, ppn_t ppn)
 
 err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 {
-	if (page_entry(page) & ENTRY_GUARDED)
+	if ((page_entry(page) & ENTRY_GUARDED) || hold_has(&vm->hold, page->ppn))
 		return E_STATE;
 	err_t error = begin(vm, page);
 

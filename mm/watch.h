@@ -4,7 +4,7 @@
 #include "mm/pmap.h"
 
 /*
- * Guard a PRIVATE page: any access above `ceiling` cancels it.  E_STATE: it is pinned or guarded.  When the VM's last epoch is settled, its
+ * Guard a PRIVATE page: any access above `ceiling` cancels it.  E_STATE: it is pinned, guarded or held.  When the VM's last epoch is settled, its
  * contents change only with the mark.
  */
 err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling);

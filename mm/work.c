@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Background work: settle debts, hand back reservations when memory is short, wake who waited. One VM a step. */
+/* Background work: settle debts, hand back reservations when memory is short, wake who waited, page out. One VM a step. */
 #include "mm/work.h"
 #include "mm/cow.h"
 #include "mm/debt.h"
@@ -35,20 +35,16 @@ void work_forget(struct mm_vm *vm)
 	vm->wait_settled = 0;
 }
 
-static void wake(struct mm_vm *vm, u64 vcpus)
+void work_wake(struct mm_vm *vm, u64 *vcpus)
 {
-	for (u32 vcpu = 0; vcpus; vcpu++, vcpus >>= 1) {
-		if (vcpus & 1)
+	u64 who = *vcpus;
+
+	CHECK(lock_is_mine(vm->lock));
+	*vcpus = 0;
+	for (u32 vcpu = 0; who; vcpu++, who >>= 1) {
+		if (who & 1)
 			platform_wake(vm, vcpu);
 	}
-}
-
-static void wake_settled(struct mm_vm *vm)
-{
-	u64 vcpus = vm->wait_settled;
-
-	vm->wait_settled = 0;
-	wake(vm, vcpus);
 }
 
 static bool has_free_frames(void)
@@ -73,16 +69,21 @@ static void work_on(struct mm_vm *vm)
 	if (vm->saved.wanted)
 		saved_walk(vm);
 	if (vm->wait_settled && platform_settled(vm, (struct mm_debt){ vm->wait_epoch }))
-		wake_settled(vm);
-	if (vm->wait_frame && has_free_frames())
-		wake(vm, stop_waiting_for_frames(vm));
+		work_wake(vm, &vm->wait_settled);
+	if (vm->wait_frame && has_free_frames()) {
+		u64 vcpus = stop_waiting_for_frames(vm);
+
+		work_wake(vm, &vcpus);
+	}
+	if (vm->swap.wait_request && swap_can_read())
+		work_wake(vm, &vm->swap.wait_request);
 }
 
 /* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
 static bool has_more(struct mm_vm *vm)
 {
 	return vm->debt_first || vm->wait_settled || vm->copying_count || vm->saved.wanted || (is_memory_short() && vm->set_aside) ||
-	       (vm->wait_frame && has_free_frames());
+	       (vm->wait_frame && has_free_frames()) || (vm->swap.wait_request && swap_can_read());
 }
 
 static bool serve_vms(void)
@@ -97,10 +98,15 @@ static bool serve_vms(void)
 	return true;
 }
 
+static bool pageout_step(void)
+{
+	return mm_pageout_step(1);
+}
+
 /* What needs doing, in turn: none of it waits for the end of another. */
 bool mm_work_step(void)
 {
-	static bool (*const kinds[])(void) = { serve_vms, rebalance_step };
+	static bool (*const kinds[])(void) = { serve_vms, swap_step, pageout_step, rebalance_step };
 	u32 first = __atomic_add_fetch(&turn, 1, __ATOMIC_RELAXED);
 
 	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {

@@ -14,10 +14,11 @@ enum lock_rank {
 	RANK_PC = 1 << 0,      /* the devices of one VM */
 	RANK_VM = 1 << 1,      /* pmap and translation tables of one VM */
 	RANK_BUCKET = 1 << 2,  /* a group of the sharing table's buckets */
-	RANK_ZONE = 1 << 3,    /* the free lists of one zone */
-	RANK_TIMER = 1 << 4,   /* a CPU's timers */
-	RANK_CONSOLE = 1 << 5, /* rings of the wire and of guests' consoles */
-	RANK_LOG = 1 << 6,     /* the log ring: may be written while anything else is held */
+	RANK_SWAP = 1 << 3,    /* slots, or requests, of the swap area */
+	RANK_ZONE = 1 << 4,    /* the free lists of one zone */
+	RANK_TIMER = 1 << 5,   /* a CPU's timers */
+	RANK_CONSOLE = 1 << 6, /* rings of the wire and of guests' consoles */
+	RANK_LOG = 1 << 7,     /* the log ring: may be written while anything else is held */
 };
 
 struct lock {

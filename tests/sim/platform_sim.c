@@ -286,3 +286,20 @@ void sim_vm_end(u32 id)
 	free(space->table);
 	*space = (struct sim_space){ 0 };
 }
+
+u64 platform_swap_slots(void)
+{
+	return 0;
+}
+
+void platform_swap_write(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	(void)slot, (void)buffer, (void)pages, (void)request;
+	CHECK(!"there is no swap area");
+}
+
+void platform_swap_read(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	(void)slot, (void)buffer, (void)pages, (void)request;
+	CHECK(!"there is no swap area");
+}

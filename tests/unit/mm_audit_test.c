@@ -308,7 +308,7 @@ static const struct {
 	ROW(entry_zero_but_writable, "more rights than it may have"),
 	ROW(entry_empty_but_readable, "more rights than it may have"),
 	ROW(entry_given_up_but_readable, "more rights than it may have"),
-	ROW(entry_state_unused, "in a state that nothing enters"),
+	ROW(entry_state_unused, "swapped, but its slot is not its own"),
 	ROW(entry_state_unknown, "in no state"),
 	ROW(entry_beyond_memory, "beyond memory"),
 	ROW(block_private_wrong, "VM 1 block 0x0: 13 pages private, but the counter says 14"),

@@ -251,6 +251,23 @@ bool platform_has_cipher(void)
 	return false;
 }
 
+u64 platform_swap_slots(void)
+{
+	return 0;
+}
+
+void platform_swap_write(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	(void)slot, (void)buffer, (void)pages, (void)request;
+	CHECK(!"there is no swap area");
+}
+
+void platform_swap_read(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	(void)slot, (void)buffer, (void)pages, (void)request;
+	CHECK(!"there is no swap area");
+}
+
 /* What the kernel does once a step: the guest's x87, SSE and AVX state goes to memory, and comes back. */
 static u8 guest_state[4096] __attribute__((aligned(64)));
 enum { STATE_MASK = 7 };

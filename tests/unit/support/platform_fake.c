@@ -19,6 +19,7 @@ static u64 memory_bytes, table_bytes;
 static u8 *poisoned; /* one byte a frame */
 static u32 last_mpn;
 static bool has_flags, large_executes;
+static bool has_cipher = true;
 static u32 fill_fails_one_in, settle_one_in;
 static u64 random_state;
 u64 fake_fills, fake_large_fills, fake_narrows, fake_zeroes, fake_copies, fake_looks;
@@ -403,7 +404,7 @@ bool platform_has_simd(void)
 
 bool platform_has_cipher(void)
 {
-	return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+	return has_cipher && __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
 }
 
 void simd_begin(void)
@@ -441,6 +442,8 @@ void fake_reset(u64 seed, bool accessed_dirty_flags)
 	fake_fills = fake_large_fills = fake_narrows = fake_zeroes = fake_copies = fake_looks = fake_work_wanted = 0;
 	fake_cpu_set(0);
 	fake_cpu_held = 0;
+	fake_swap(0);
+	has_cipher = true;
 }
 
 void fake_small_machine(void)
@@ -531,6 +534,11 @@ void fake_fail_fills(u32 one_in)
 void fake_settle_late(u32 one_in)
 {
 	settle_one_in = one_in;
+}
+
+void fake_has_cipher(bool yes)
+{
+	has_cipher = yes;
 }
 
 void fake_large_executes(bool yes)
@@ -658,8 +666,10 @@ enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, enu
 err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale)
 {
 	for (u32 tries = 0;; tries++) {
-		if (fake_access(slot, address, data, bytes, access, stale) == FAKE_DONE)
+		if (fake_access(slot, address, data, bytes, access, stale) == FAKE_DONE) {
+			mm_progress(fake_vm(slot), vcpu);
 			return OK;
+		}
 		CHECK(tries < 1000);
 		fake_step_begin();
 		err_t error = mm_resolve(fake_vm(slot), vcpu, ppn_of(address), access);
@@ -785,6 +795,15 @@ static void poison_free(void)
 				memset(platform_frame((mpn_t){ mpn }), FAKE_POISON, PAGE_SIZE);
 			poisoned[mpn] = free_now;
 		}
+	}
+}
+
+/* Frames in this state will be written by other ways than the platform's. */
+void fake_unpoison(u32 state)
+{
+	for (u32 mpn = 1; mpn <= last_mpn; mpn++) {
+		if (poisoned[mpn] && frame_state(mpn) == state)
+			poisoned[mpn] = 0;
 	}
 }
 

@@ -38,6 +38,8 @@ void fake_fail_fills(u32 one_in);
 void fake_settle_late(u32 one_in);
 /* Large leaves give the right to execute (default), or a fetch splits them for good. */
 void fake_large_executes(bool yes);
+/* AES-NI and PCLMULQDQ are there, if they are on this machine. */
+void fake_has_cipher(bool yes);
 /* Let the machine's epochs go on from here. */
 void fake_epoch(u64 epoch);
 extern u64 fake_fills, fake_large_fills, fake_narrows, fake_zeroes, fake_copies, fake_looks; /* looks: is a debt settled? */
@@ -55,7 +57,7 @@ void fake_step_begin(void); /* VM exit, or out of idle */
 void fake_step_end(void);   /* pointers die; idle */
 bool fake_is_in_guest(u32 slot);
 
-/* access + resolve until done; E_SUSPEND and the like come back to the caller. */
+/* access + resolve until done, then the vCPU has got on; E_SUSPEND and the like come back to the caller. */
 err_t fake_touch(u32 slot, u32 vcpu, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale);
 
 /* ---- a guest on the calling CPU that tries again, as often as it takes, while all CPUs pass (platform_fake_guest.c) ---- */
@@ -77,6 +79,17 @@ void fake_drop_all(u32 slot);
 
 void fake_pass_time(u64 ns);
 
+/* ---- the disk under the swap area (platform_fake_swap.c); a machine has none unless fake_swap says so before mm_swap_init ---- */
+void fake_swap(u32 slots);
+void fake_swap_fail(u32 writes_one_in, u32 reads_one_in); /* transfers, each with probability 1/one_in (0: never) */
+void fake_swap_corrupt(u32 slot);
+u32 fake_swap_pending(void);
+bool fake_swap_end_one(void); /* some transfer ends; false: none is under way */
+struct fake_swap_counts {
+	u64 writes, reads, pages_written, pages_read, failed;
+};
+struct fake_swap_counts fake_swap_counts(void);
+
 /* ---- what mm asked for ---- */
 u32 fake_woken(u32 slot, u32 vcpu); /* and resets it */
 extern u32 fake_work_wanted;
@@ -88,6 +101,8 @@ void fake_settle_everything(void);
 
 /* Poison what has become free; CHECK that no translation reaches a frame that is not its page's, or grants more than the pmap. */
 void fake_check(void);
+/* Frames in this state are written to without the platform: their poison is no longer expected. */
+void fake_unpoison(u32 frame_state);
 /* CHECK that every free frame still holds its poison. */
 void fake_check_poison(void);
 /* A whole audit; CHECKs that it finds nothing. */
