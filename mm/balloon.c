@@ -3,8 +3,9 @@
 #include "mm/balloon.h"
 #include "mm/debt.h"
 #include "mm/pmap.h"
+#include "mm/resolve.h"
 
-enum { STEP_PAGES = 16, STRIDE_PAGES = 256 };
+enum { STEP_PAGES = 32, STRIDE_PAGES = 256 };
 #define ANSWER_NS 10000000000ULL /* drivers ask once a second; a guest that is short itself needs a while */
 
 static u64 size_of(const struct mm_vm *vm)
@@ -112,14 +113,68 @@ void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *out)
 
 /* ---- pages ---- */
 
-/* No more than max − min: what a VM is guaranteed stays its own, whatever its driver says. */
-static err_t give(struct mm_vm *vm, u32 vcpu, ppn_t ppn)
+/* How many pages from `page` on, in its block, have frames of their own and may go; `most` at most. */
+static u32 run_length(const struct page *page, u32 most)
+{
+	u32 end = (u32)min_u64(LARGE_PAGES, page->index + (u64)most);
+	u32 count = 0;
+
+	while (page->index + count < end && entry_state(page->slot[count]) == PAGE_PRIVATE && !(page->slot[count] & ENTRY_PINNED))
+		count++;
+	return count;
+}
+
+/* One removal of rights and one epoch for all of them.  Nobody asks for their history any more. */
+static u32 give_run(struct mm_vm *vm, ppn_t ppn, u32 most)
+{
+	struct page page;
+	u32 count = pmap_look(vm, ppn, &page) ? run_length(&page, most) : 0;
+
+	if (!count)
+		return 0;
+	resolve_split(vm, &page);
+	debt_take_rights_of(vm, ppn, count);
+	for (u32 i = 0; i < count; i++) {
+		u32 mpn = entry_frame(page_entry(&page));
+
+		pmap_take_away(vm, &page, PAGE_BALLOONED, vm->last_epoch);
+		debt_free(vm, mpn, page.ppn.n, (struct mm_debt){ vm->last_epoch });
+		page.slot++;
+		page.index++;
+		page.ppn.n++;
+	}
+	return count;
+}
+
+/*
+ * No more than max − min: what a VM is guaranteed stays its own, whatever its driver says.  *given: how many went; 0: this page is none of
+ * a run.
+ */
+static err_t give_some(struct mm_vm *vm, ppn_t ppn, u32 most, u32 *given)
 {
 	lock_acquire(vm->lock);
-	bool allowed = size_of(vm) < vm->max_pages - vm->min_pages;
+	u64 allowed = vm->max_pages - vm->min_pages;
+	u64 room = allowed > size_of(vm) ? allowed - size_of(vm) : 0;
 
+	*given = pmap_is_memory(vm, ppn) ? give_run(vm, ppn, (u32)min_u64(most, room)) : 0;
 	lock_release(vm->lock);
-	return allowed ? mm_give_up(vm, vcpu, ppn) : E_RANGE;
+	return room ? OK : E_RANGE;
+}
+
+/* A page alone costs as much as two of a run. */
+static err_t give(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *budget, u32 *done)
+{
+	u32 given;
+	err_t error = give_some(vm, ppn, (u32)min_u64(pages, *budget), &given);
+
+	*budget -= given;
+	*done += given;
+	if (error || given)
+		return error;
+	error = mm_give_up(vm, vcpu, ppn);
+	*budget -= (u32)min_u64(*budget, 2);
+	*done += !error;
+	return error;
 }
 
 /* EMPTY from now on: the guest's next touch is no pop. */
@@ -139,24 +194,39 @@ static err_t take(struct mm_vm *vm, u32 vcpu, ppn_t ppn)
 	return error;
 }
 
-static err_t move(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done, err_t (*one)(struct mm_vm *, u32, ppn_t))
+/* Page `done` from ppn on; E_NOT_FOUND: there is none. */
+static err_t page_at(ppn_t ppn, u32 done, ppn_t *at)
 {
-	err_t error = OK;
-
-	CHECK(*done <= pages);
-	for (u32 i = 0; i < STEP_PAGES && *done < pages && !error; i++) {
-		error = ppn.n + (u64)*done > UINT32_MAX ? E_NOT_FOUND : one(vm, vcpu, (ppn_t){ ppn.n + *done });
-		*done += !error;
-	}
-	return error;
+	*at = (ppn_t){ ppn.n + done };
+	return at->n < ppn.n ? E_NOT_FOUND : OK;
 }
 
 err_t mm_balloon_give(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done)
 {
-	return move(vm, vcpu, ppn, pages, done, give);
+	u32 budget = STEP_PAGES;
+	err_t error = OK;
+	ppn_t at;
+
+	CHECK(*done <= pages);
+	while (budget && *done < pages && !error) {
+		error = page_at(ppn, *done, &at);
+		if (!error)
+			error = give(vm, vcpu, at, pages - *done, &budget, done);
+	}
+	return error;
 }
 
 err_t mm_balloon_take(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done)
 {
-	return move(vm, vcpu, ppn, pages, done, take);
+	err_t error = OK;
+	ppn_t at;
+
+	CHECK(*done <= pages);
+	for (u32 i = 0; i < STEP_PAGES && *done < pages && !error; i++) {
+		error = page_at(ppn, *done, &at);
+		if (!error)
+			error = take(vm, vcpu, at);
+		*done += !error;
+	}
+	return error;
 }

@@ -20,11 +20,16 @@ void debt_publish(struct mm_vm *vm, struct mm_debt debt)
 	vm->last_epoch = debt.epoch;
 }
 
-void debt_take_rights(struct mm_vm *vm, ppn_t ppn)
+void debt_take_rights_of(struct mm_vm *vm, ppn_t ppn, u32 pages)
 {
 	do
-		debt_publish(vm, platform_narrow(vm, ppn, 1, CEILING_NONE));
+		debt_publish(vm, platform_narrow(vm, ppn, pages, CEILING_NONE));
 	while ((u32)vm->last_epoch == 0);
+}
+
+void debt_take_rights(struct mm_vm *vm, ppn_t ppn)
+{
+	debt_take_rights_of(vm, ppn, 1);
 }
 
 bool debt_is_passed(struct mm_vm *vm, u32 handle)

@@ -16,6 +16,7 @@ void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt);
  * handle, is never 0: that says that nothing is owed.
  */
 void debt_take_rights(struct mm_vm *vm, ppn_t ppn);
+void debt_take_rights_of(struct mm_vm *vm, ppn_t ppn, u32 pages); /* in one block */
 
 /* Note an epoch that this VM's CPUs owe. */
 void debt_publish(struct mm_vm *vm, struct mm_debt debt);

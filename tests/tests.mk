@@ -117,12 +117,13 @@ $(B)/bare.img: tests/bench/boot.conf $(B)/bare.elf $(IMAGE_PARTS) $(DEMO)
 	@echo "  IMAGE   $@"
 	@tools/mkimage --built $(B) --kernel $(B)/bare.elf --conf $< --out $@
 
-## make stress       what takes long: twenty lives of a guest, planted faults, ten million operations of the memory engine, then a minute of each fuzzer (needs clang: installed here)
+## make stress       what takes long: twenty lives of a guest, planted faults, ten million operations of the memory engine, a million machines to divide, then a minute of each fuzzer (needs clang: installed here)
 stress: $(B)/aerostat.img $(B)/tiny.img
 	@tools/install-packages tools/packages-stress
 	@$(PYTEST) -s tests/stress
 	@$(MAKE) --no-print-directory mutations
 	@$(MAKE) --no-print-directory stress-engine
+	@ALLOC_MACHINES=1000000 $(B)/unit/mm_alloc_test
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 
 .PHONY: guests test emu bench bench-all bench-exits bench-boot bench-size bench-share stress

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The balloon: what a driver may give and take, what a lying one is told, and who follows its target. */
 #include "mm/frame.h"
+#include "mm/vm.h"
 #include "tests/unit/support/platform_fake.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,7 +58,7 @@ static err_t all(mover *move, u32 page, u32 pages, u32 *done)
 		u32 before = *done;
 
 		error = move(fake_vm(SLOT), 0, (ppn_t){ page }, pages, done);
-		assert_true(*done - before <= 16);
+		assert_true(*done - before <= 32);
 		if (error == E_SUSPEND)
 			fake_settle_everything();
 		fake_audit_memory();
@@ -127,6 +128,80 @@ static void lies_are_refused_and_change_nothing(void **state)
 	assert_int_equal(look().size, 4);
 }
 
+/* A block costs 16 removals of rights, not 512, though its pages lie anywhere and it was one large mapping. */
+static void two_mib_go_in_few_pieces_whatever_is_among_them(void **state)
+{
+	u32 done;
+	mpn_t mpn;
+
+	(void)state;
+	for (u32 page = 0; page < LARGE_PAGES; page++)
+		(void)touch(page, MM_WRITE);
+	fake_settle_everything();
+	assert_int_equal(fake_vm(SLOT)->large_blocks, 1);
+	mm_balloon_set_target(fake_vm(SLOT), 390);
+	u64 before = fake_narrows;
+
+	assert_int_equal(all(mm_balloon_give, 0, 300, &done), OK);
+	assert_true(fake_narrows - before <= 300 / 32 + 2);
+	assert_int_equal(look().size, 300);
+	assert_int_equal(mm_pin(fake_vm(SLOT), 0, (ppn_t){ 320 }, MM_WRITE, &mpn), OK);
+	assert_int_equal(all(mm_balloon_give, 300, 50, &done), E_STATE);
+	assert_int_equal(done, 20); /* those before it are given */
+	mm_unpin(fake_vm(SLOT), (ppn_t){ 320 });
+	(void)touch(550, MM_READ); /* of the zero frame, among pages that were never touched */
+	assert_int_equal(all(mm_balloon_give, 540, 20, &done), OK);
+	assert_int_equal(look().size, 340);
+	fake_settle_everything();
+	assert_int_equal(all(mm_balloon_give, 321, 512, &done), E_STATE); /* up to the first that is given already */
+	assert_int_equal(look().size, 500);
+}
+
+/* A driver starts anew in the middle of anything: what it gave stays given until it is touched. */
+static void a_reset_in_the_middle_of_a_batch_loses_nothing(void **state)
+{
+	u32 done = 0;
+
+	(void)state;
+	for (u32 page = 0; page < 100; page++)
+		(void)touch(page, MM_WRITE);
+	mm_balloon_set_target(fake_vm(SLOT), 100);
+	assert_int_equal(mm_balloon_give(fake_vm(SLOT), 0, (ppn_t){ 0 }, 100, &done), OK);
+	assert_int_equal(done, 32);
+	mm_balloon_bye(fake_vm(SLOT));
+	fake_audit_memory();
+	assert_int_equal(look().size, 32);
+	mm_balloon_hello(fake_vm(SLOT));
+	assert_true(look().answers);
+	assert_int_equal(mm_balloon_give(fake_vm(SLOT), 0, (ppn_t){ 0 }, 100, &done), OK);
+	assert_int_equal(done, 64); /* what is not yet given is not counted */
+	assert_int_equal(look().size, 64);
+	fake_settle_everything();
+	assert_int_equal(touch(3, MM_READ), 0);
+	assert_int_equal(look().size, 63);
+}
+
+/* One that was asked for more than it may have since its min was raised gives nothing, and gets it back by touch. */
+static void a_min_that_was_raised_above_what_is_left_is_kept_from_then_on(void **state)
+{
+	struct mm_vm_params params;
+	char why[200];
+	u32 done;
+
+	(void)state;
+	assert_int_equal(all(mm_balloon_give, 0, 400, &done), OK);
+	mm_vm_params(fake_vm(SLOT), &params);
+	params.min_pages = 300;
+	assert_int_equal(mm_vm_set(fake_vm(SLOT), &params, why, sizeof(why)), OK);
+	assert_int_equal(all(mm_balloon_give, 400, 1, &done), E_RANGE);
+	fake_settle_everything();
+	mm_balloon_set_target(fake_vm(SLOT), 400);
+	assert_int_equal(look().target, 300);
+	for (u32 page = 0; page < 101; page++)
+		(void)touch(page, MM_WRITE);
+	assert_int_equal(all(mm_balloon_give, 400, 1, &done), OK);
+}
+
 static void a_page_that_is_touched_pops_and_is_counted(void **state)
 {
 	u32 done;
@@ -171,6 +246,9 @@ int main(void)
 		TEST(what_is_given_is_free_for_others_and_comes_back_empty),
 		TEST(nobody_gives_more_than_max_less_min),
 		TEST(lies_are_refused_and_change_nothing),
+		TEST(two_mib_go_in_few_pieces_whatever_is_among_them),
+		TEST(a_reset_in_the_middle_of_a_batch_loses_nothing),
+		TEST(a_min_that_was_raised_above_what_is_left_is_kept_from_then_on),
 		TEST(a_page_that_is_touched_pops_and_is_counted),
 		TEST(a_driver_that_does_not_follow_is_found_out),
 	};
