@@ -3,7 +3,7 @@
 #include "mm/balloon.h"
 #include "mm/debt.h"
 #include "mm/pmap.h"
-#include "mm/resolve.h"
+#include "mm/watch.h"
 
 enum { STEP_PAGES = 32, STRIDE_PAGES = 256 };
 #define ANSWER_NS 10000000000ULL /* drivers ask once a second; a guest that is short itself needs a while */
@@ -124,7 +124,7 @@ static u32 run_length(const struct page *page, u32 most)
 	return count;
 }
 
-/* One removal of rights and one epoch for all of them.  Nobody asks for their history any more. */
+/* One removal of rights and one epoch for all of them. */
 static u32 give_run(struct mm_vm *vm, ppn_t ppn, u32 most)
 {
 	struct page page;
@@ -132,8 +132,7 @@ static u32 give_run(struct mm_vm *vm, ppn_t ppn, u32 most)
 
 	if (!count)
 		return 0;
-	resolve_split(vm, &page);
-	debt_take_rights_of(vm, ppn, count);
+	watch_take_rights(vm, &page, count);
 	for (u32 i = 0; i < count; i++) {
 		u32 mpn = entry_frame(page_entry(&page));
 

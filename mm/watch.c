@@ -23,25 +23,32 @@ static void note_group(struct block *block, u32 first, u32 pages, const struct m
 	}
 }
 
-/* For one page, or for all of its 2 MiB leaf. */
-static void harvest(struct mm_vm *vm, struct page *page)
+/* For pages of one block, or for all of its 2 MiB leaf. */
+static void harvest(struct mm_vm *vm, struct page *page, u32 pages)
 {
 	struct mm_harvest seen;
 
-	debt_publish(vm, platform_harvest(vm, page->ppn, 1, &seen));
-	note_group(page->block, page->index, 1, &seen);
+	debt_publish(vm, platform_harvest(vm, page->ppn, pages, &seen));
+	note_group(page->block, page->index, pages, &seen);
 }
 
 /*
  * Narrow the cache below `ceiling` without losing history: once the right to write is gone no dirty flag can come up any more, so the
  * harvest between the two is complete.  The VM's last epoch is the debt.
  */
-static void narrow(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
+static void narrow(struct mm_vm *vm, struct page *page, u32 pages, enum mm_ceiling ceiling)
 {
-	debt_publish(vm, platform_narrow(vm, page->ppn, 1, CEILING_READ));
-	harvest(vm, page);
+	debt_publish(vm, platform_narrow(vm, page->ppn, pages, CEILING_READ));
+	harvest(vm, page, pages);
 	if (ceiling < CEILING_READ)
-		debt_take_rights(vm, page->ppn);
+		debt_take_rights_of(vm, page->ppn, pages);
+}
+
+void watch_take_rights(struct mm_vm *vm, struct page *page, u32 pages)
+{
+	CHECK(pages <= HARVEST_PAGES && page->index + pages <= LARGE_PAGES);
+	resolve_split(vm, page);
+	narrow(vm, page, pages, CEILING_NONE);
 }
 
 /* Let the page's 2 MiB mapping go; E_STATE where background work has to pass by. */
@@ -105,7 +112,7 @@ static err_t give_up(struct mm_vm *vm, ppn_t ppn)
 	bool reachable = entry_frame(old) && entry_state(old) <= PAGE_SHARED;
 
 	if (reachable)
-		narrow(vm, &page, CEILING_NONE);
+		narrow(vm, &page, 1, CEILING_NONE);
 	pmap_take_away(vm, &page, PAGE_BALLOONED, reachable ? vm->last_epoch : 0);
 	if (entry_state(old) == PAGE_COMPRESSED)
 		store_free(vm, compress_place(old));
@@ -138,7 +145,7 @@ err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling)
 	batch_strike(vm, page->ppn.n);
 	compress_strike(vm, page->ppn.n);
 	pmap_watch(vm, page, ENTRY_GUARDED, ceiling);
-	narrow(vm, page, ceiling);
+	narrow(vm, page, 1, ceiling);
 	return OK;
 }
 
@@ -152,7 +159,7 @@ err_t watch_sample(struct mm_vm *vm, struct page *page)
 
 	pmap_watch(vm, page, ENTRY_SAMPLED, CEILING_NONE);
 	if (entry_state(old) <= PAGE_SHARED && entry_frame(old))
-		narrow(vm, page, CEILING_NONE);
+		narrow(vm, page, 1, CEILING_NONE);
 	return OK;
 }
 
@@ -211,7 +218,7 @@ err_t mm_history(struct mm_vm *vm, ppn_t ppn, struct mm_history *history)
 	*history = (struct mm_history){ 0 };
 	lock_acquire(vm->lock);
 	if (pmap_look(vm, ppn, &page)) {
-		harvest(vm, &page);
+		harvest(vm, &page, 1);
 		u64 entry = page_entry(&page);
 
 		*history = (struct mm_history){

@@ -8,6 +8,8 @@
  * contents change only with the mark.
  */
 err_t watch_guard(struct mm_vm *vm, struct page *page, enum mm_ceiling ceiling);
+/* Every right to these pages of one block goes; their history is kept, the last epoch is the debt. */
+void watch_take_rights(struct mm_vm *vm, struct page *page, u32 pages);
 /* Take every right away until the page is accessed.  E_STATE: it is pinned or in transit, so it is in use. */
 err_t watch_sample(struct mm_vm *vm, struct page *page);
 /*

@@ -235,10 +235,11 @@ struct mm_debt platform_narrow(struct mm_vm *vm, ppn_t ppn, u32 pages, enum mm_c
 	u32 number = number_of(ppn.n);
 	u64 kept = ceiling == CEILING_NONE ? 0 : ~LEAF_WRITE; /* accessed and dirty go with the last right */
 
-	CHECK(lock_is_mine(vm->lock) && pages == 1 && ceiling < CEILING_ALL);
+	CHECK(lock_is_mine(vm->lock) && ceiling < CEILING_ALL && number % LARGE_PAGES + pages <= LARGE_PAGES);
 	__atomic_fetch_add(&fake_narrows, 1, __ATOMIC_RELAXED);
 	split(space, number / LARGE_PAGES);
-	__atomic_and_fetch(&space->leaf[number], kept, __ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < pages; i++)
+		__atomic_and_fetch(&space->leaf[number + i], kept, __ATOMIC_SEQ_CST);
 	return publish(space);
 }
 
