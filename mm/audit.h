@@ -10,6 +10,9 @@ struct audit_state {
 	union {
 		u64 classes[FRAME_CLASSES];
 		u32 tallies[AUDIT_SUMS];
+		struct {
+			u64 references, copying; /* of a VM: pages that name shared frames, and those of them that get a copy */
+		};
 	};
 	u64 generation;
 	u32 phase, restarts;

@@ -173,6 +173,8 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 			audit_report(audit, "VM %u page 0x%x: %s (entry 0x%llx)", vm->id, base + i, fault,
 				     (unsigned long long)entries[i]);
 		recount(block, entries[i], i, found);
+		audit->state.references += entry_has_reference(entries[i]);
+		audit->state.copying += entry_state(entries[i]) == PAGE_BUSY && entry_part(entries[i]) == BUSY_COPY;
 	}
 	for (u32 i = 0; i < TALLIES; i++) {
 		if (found[i] != block->tally[i])
@@ -203,6 +205,21 @@ static void next_vm(struct audit *audit)
 	audit->state.restarts = 0;
 }
 
+/* They are summed over many steps: compared only if nothing moved. */
+static void compare_references(struct audit *audit, const struct mm_vm *vm)
+{
+	const struct audit_state *state = &audit->state;
+
+	if (state->generation != vm->generation)
+		return;
+	if (state->references != vm->references)
+		audit_report(audit, "VM %u: %llu pages name shared frames, but its counter says %llu", vm->id,
+			     (unsigned long long)state->references, (unsigned long long)vm->references);
+	if (state->copying != vm->copying_count)
+		audit_report(audit, "VM %u: %llu pages wait for a copy, but its counter says %u", vm->id,
+			     (unsigned long long)state->copying, vm->copying_count);
+}
+
 /* vm_cursor: VM; cursor: block. */
 bool audit_blocks(struct audit *audit)
 {
@@ -213,6 +230,11 @@ bool audit_blocks(struct audit *audit)
 		return true;
 	u32 blocks = pmap_block_count(vm);
 	const struct block *block = NULL;
+
+	if (*number == 0) {
+		audit->state.references = audit->state.copying = 0;
+		audit->state.generation = vm->generation;
+	}
 
 	while (*number < blocks) {
 		/* A directory that does not exist is one look, not 128. */
@@ -227,6 +249,7 @@ bool audit_blocks(struct audit *audit)
 		check_block(audit, vm, block, (u32)*number);
 		++*number;
 	} else {
+		compare_references(audit, vm);
 		next_vm(audit);
 	}
 	vm_unlock(vm);

@@ -35,7 +35,7 @@ enum frame_state {
 /* The terms of the machine's equation: total = their sum. */
 enum frame_class { CLASS_FREE, CLASS_OVERHEAD, CLASS_PRIVATE, CLASS_SHARED, CLASS_DEBT, FRAME_CLASSES, CLASS_NONE };
 
-enum { FRAME_NO_PPN = 0xffffffff, FRAME_MAX_RANGES = 1024 };
+enum { FRAME_NO_PPN = 0xffffffff, FRAME_FULL = 0xffffff00, FRAME_MAX_RANGES = 1024 };
 
 struct frame {
 	u8 state; /* enum frame_state */
@@ -43,7 +43,7 @@ struct frame {
 	u16 owner; /* VM id; SHARED: share group; 0: none */
 	union {
 		u32 ppn;        /* a VM's: which page of the owner (FRAME_NO_PPN: a table) */
-		u32 references; /* SHARED: pmap entries that name it */
+		u32 references; /* SHARED: pmap entries that name it; FRAME_FULL: no more may */
 		u32 order;      /* FREE */
 		u32 quarters;   /* STORE: which are taken, a bit each */
 	};

@@ -48,11 +48,17 @@ static err_t leave_zero(struct mm_vm *vm, struct page *page)
 	return E_SUSPEND;
 }
 
+/* CPUs that look at the same time are fewer than the references that are left then. */
+static bool is_zero_full(void)
+{
+	return __atomic_load_n(&frame_of(frame_zero)->references, __ATOMIC_RELAXED) >= FRAME_FULL;
+}
+
 static err_t on_empty(struct mm_vm *vm, struct page *page, enum mm_access access)
 {
 	bool zero = entry_frame(page_entry(page)) != 0;
 
-	if (access == MM_WRITE || !unshare_may_read_zeros(vm)) {
+	if (access == MM_WRITE || (!zero && is_zero_full()) || !unshare_may_read_zeros(vm)) {
 		err_t error = zero ? leave_zero(vm, page) : OK;
 
 		return error ? error : give_frame(vm, page);
@@ -155,8 +161,9 @@ static err_t on_device(struct mm_vm *vm, struct page *page, enum mm_access acces
 }
 
 static err_t (*const actions[])(struct mm_vm *vm, struct page *page, enum mm_access access) = {
-	[PAGE_EMPTY] = on_empty,     [PAGE_PRIVATE] = on_private,    [PAGE_SHARED] = on_shared, [PAGE_BALLOONED] = on_ballooned,
-	[PAGE_SWAPPED] = on_swapped, [PAGE_COMPRESSED] = on_compressed, [PAGE_BUSY] = on_busy,     [PAGE_DEVICE] = on_device,
+	[PAGE_EMPTY] = on_empty,         [PAGE_PRIVATE] = on_private, [PAGE_SHARED] = on_shared,
+	[PAGE_BALLOONED] = on_ballooned, [PAGE_SWAPPED] = on_swapped, [PAGE_COMPRESSED] = on_compressed,
+	[PAGE_BUSY] = on_busy,           [PAGE_DEVICE] = on_device,
 };
 _Static_assert(ARRAY_SIZE(actions) == PAGE_STATES, "an action for every state");
 

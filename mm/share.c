@@ -292,11 +292,11 @@ u32 share_take(u32 group, u32 hash, u32 skip)
 	for (; mpn; mpn = frame_of(mpn)->next) {
 		struct frame *frame = frame_of(mpn);
 
-		if (frame->state != FRAME_SHARED || frame->hash != hash || frame->owner != group)
+		if (frame->state != FRAME_SHARED || frame->hash != hash || frame->owner != group ||
+		    frame->references == FRAME_FULL)
 			continue;
 		if (skip-- > 0)
 			continue;
-		CHECK(frame->references < UINT32_MAX); /* each is an entry, and frames have 32-bit numbers */
 		frame->references++;
 		count(&totals.references, 1);
 		break;

@@ -225,6 +225,8 @@ static void block_reserve_lost(void) { block(A, OWN)->reserve = 0; }
 static void vm_private_wrong(void) { fake_vm(A)->tally[TALLY_PRIVATE]++; }
 static void vm_ballooned_wrong(void) { fake_vm(A)->tally[TALLY_BALLOONED]--; }
 static void vm_busy_wrong(void) { fake_vm(A)->tally[TALLY_BUSY]++; }
+static void vm_references_wrong(void) { fake_vm(A)->references++; }
+static void vm_copying_wrong(void) { fake_vm(A)->copying_count++; }
 static void vm_large_wrong(void) { fake_vm(B)->large_blocks++; }
 static void vm_tables_wrong(void) { fake_vm(B)->pmap_pages--; }
 static void vm_set_aside_wrong(void) { fake_vm(A)->set_aside--; }
@@ -322,6 +324,8 @@ static const struct {
 	ROW(vm_private_wrong, "VM 1: 14 pages private, but its counter says 15"),
 	ROW(vm_ballooned_wrong, "VM 1: 3 pages ballooned, but its counter says 2"),
 	ROW(vm_busy_wrong, "VM 1: 1 pages busy, but its counter says 2"),
+	ROW(vm_references_wrong, "VM 1: 0 pages name shared frames, but its counter says 1"),
+	ROW(vm_copying_wrong, "VM 1: 0 pages wait for a copy, but its counter says 1"),
 	ROW(vm_large_wrong, "VM 2: 1 large mappings, but its counter says 2"),
 	ROW(vm_tables_wrong, "VM 2: 2 pages of entries and directories, but its counter says 1"),
 	ROW(vm_set_aside_wrong, "frames set aside"),

@@ -465,6 +465,119 @@ static void a_vm_that_ends_is_left_alone(void **state)
 	assert_int_equal(fake_vm(A)->scan.counts.merged, 0);
 }
 
+/* ---- hints, references, order ---- */
+
+static bool is_hint(u32 slot, u32 ppn, u32 hash)
+{
+	const struct frame *frame = frame_of(frame_behind(slot, ppn));
+
+	return frame->state == FRAME_HINT && frame->hash == hash;
+}
+
+static u32 hash_of(u32 slot, u32 ppn)
+{
+	return share_hash(GROUP, platform_frame((mpn_t){ frame_behind(slot, ppn) }), false);
+}
+
+/* A was looked at, then written; B has what A had. */
+static void a_hint_that_is_stale_is_dropped_when_it_leads_to_a_candidate(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	start(B, GROUP);
+	fill(A, 5, 42);
+	scan_all();
+	u32 old = hash_of(A, 5);
+
+	assert_true(is_hint(A, 5, old));
+	fill(A, 5, 43);
+	fill(B, 5, 42);
+	mm_share_begin_pass(fake_vm(B)); /* A is not looked at by a pass of its own */
+	for (u32 i = 0; i < 3; i++) {
+		while (mm_share_step(4))
+			;
+		fake_settle_everything();
+	}
+	assert_false(is_hint(A, 5, old));
+	assert_true(is_hint(A, 5, hash_of(A, 5)));
+	assert_true(fake_vm(A)->scan.counts.stale > 0);
+	assert_int_equal(state_of(A, 5), PAGE_PRIVATE);
+	expect(A, 5, 43);
+	expect(B, 5, 42);
+}
+
+/* Nor does a counter: what no page more may name is passed by, and the next pages have a frame of their own in common. */
+static void references_never_overflow(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	for (u32 i = 0; i < 4; i++)
+		fill(A, i, 42);
+	scan_all();
+	scan_all();
+	u32 shared = frame_behind(A, 0);
+	u32 references = frame_of(shared)->references;
+
+	assert_int_equal(references, 4);
+	frame_of(shared)->references = FRAME_FULL;
+	for (u32 i = 4; i < 8; i++)
+		fill(A, i, 42);
+	mm_share_begin_pass(fake_vm(A));
+	for (u32 i = 0; i < 4; i++) {
+		while (mm_share_step(4))
+			;
+		fake_settle_everything();
+		mm_share_begin_pass(fake_vm(A));
+	}
+	assert_int_equal(frame_of(shared)->references, FRAME_FULL);
+	frame_of(shared)->references = references;
+	for (u32 i = 4; i < 8; i++)
+		assert_int_not_equal(frame_behind(A, i), shared);
+	scan_all();
+	fake_audit_memory();
+	for (u32 i = 0; i < 8; i++)
+		expect(A, i, 42);
+}
+
+static void the_frame_of_zeros_is_not_overcounted_either(void **state)
+{
+	(void)state;
+	start(A, GROUP);
+	assert_int_equal(get(A, 3, 0), 0);
+	assert_int_equal(state_of(A, 3), PAGE_EMPTY);
+	frame_of(frame_zero)->references = FRAME_FULL;
+	assert_int_equal(get(A, 3, 8), 0);
+	assert_int_equal(get(A, 4, 0), 0);
+	assert_int_equal(state_of(A, 4), PAGE_PRIVATE);
+	frame_of(frame_zero)->references = 1;
+	fake_audit_memory();
+}
+
+static void each_pass_meets_every_group_once_in_an_order_of_its_own(void **state)
+{
+	enum { MEMORY = 2048, GROUPS = MEMORY / HARVEST_PAGES, PASSES = 40 };
+	u64 orders[PASSES][2];
+	u32 alike = 0;
+
+	(void)state;
+	start_pages(A, GROUP, MEMORY);
+	for (u32 pass = 0; pass < PASSES; pass++) {
+		const struct scan *scan = &fake_vm(A)->scan;
+		u64 met = 0;
+
+		mm_share_begin_pass(fake_vm(A));
+		for (u32 i = 0; i < GROUPS; i++)
+			met |= BIT((scan->start + i * scan->stride) % GROUPS);
+		assert_int_equal(met, (1ULL << GROUPS) - 1);
+		orders[pass][0] = scan->start;
+		orders[pass][1] = scan->stride;
+		for (u32 i = 0; i < pass; i++)
+			alike += orders[i][0] == orders[pass][0] && orders[i][1] == orders[pass][1];
+		scan_all();
+	}
+	assert_true(alike < PASSES / 4); /* of 512 orders; 780 pairs */
+}
+
 /* ---- a page that somebody wants to take ---- */
 
 /* As the pager does: guarded with no right left, and settled. */
@@ -590,6 +703,10 @@ int main(void)
 		TEST(pinned_pages_are_passed_by),
 		TEST(a_vm_that_ends_drops_its_references),
 		TEST(a_vm_that_ends_is_left_alone),
+		TEST(a_hint_that_is_stale_is_dropped_when_it_leads_to_a_candidate),
+		TEST(references_never_overflow),
+		TEST(the_frame_of_zeros_is_not_overcounted_either),
+		TEST(each_pass_meets_every_group_once_in_an_order_of_its_own),
 		TEST(a_page_to_be_paged_out_is_shared_first),
 		TEST(a_page_of_zeros_that_is_to_be_paged_out_becomes_empty),
 		TEST(who_finds_a_hint_when_it_is_to_be_paged_out_stays_for_the_hints_page_to_join),
