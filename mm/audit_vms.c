@@ -215,7 +215,7 @@ static void compare_references(struct audit *audit, const struct mm_vm *vm)
 	if (state->references != vm->references)
 		audit_report(audit, "VM %u: %llu pages name shared frames, but its counter says %llu", vm->id,
 			     (unsigned long long)state->references, (unsigned long long)vm->references);
-	if (state->copying != vm->copying_count)
+	if (!vm->release_phase && state->copying != vm->copying_count)
 		audit_report(audit, "VM %u: %llu pages wait for a copy, but its counter says %u", vm->id,
 			     (unsigned long long)state->copying, vm->copying_count);
 }
