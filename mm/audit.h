@@ -4,7 +4,7 @@
 #include "mm/frame.h"
 #include "mm/vm.h"
 
-enum { AUDIT_RESTARTS = 8, AUDIT_LARGE = TALLIES, AUDIT_TABLES, AUDIT_SUMS };
+enum { AUDIT_RESTARTS = 8, AUDIT_LARGE = TALLIES, AUDIT_TABLES, AUDIT_HOT, AUDIT_SUMS };
 
 struct audit_state {
 	union {
@@ -37,6 +37,8 @@ bool audit_blocks(struct audit *audit);  /* each entry is legal, and its frame a
 bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its blocks'; its queue of debts is whole */
 bool audit_balance(struct audit *audit); /* targets lie between min and max, and promises add up */
 bool audit_slots(struct audit *audit);   /* each slot of the swap area has one owner */
+void audit_moves(struct audit *audit, const struct mm_vm *vm); /* batches of candidates, and pages that wait to move */
+const char *audit_low_fault(u64 entry);                         /* what is wrong with an entry's marks of I/O; NULL: nothing */
 bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */
 
 /* What is wrong with an entry whose contents are in the swap area, or on their way; NULL: nothing.  Its frame is memory. */

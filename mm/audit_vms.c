@@ -31,6 +31,8 @@ static const char *private_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32
 		return "names a frame that is not its own";
 	if (!(entry & ENTRY_PINNED) != !entry_pins(entry))
 		return "PINNED and the pin count disagree";
+	if (audit_low_fault(entry))
+		return audit_low_fault(entry);
 	if ((entry & ENTRY_WATCHED) && (entry & ENTRY_PINNED))
 		return "watched and pinned";
 	if ((entry & ENTRY_GUARDED) && entry_ceiling(entry) > CEILING_READ)
@@ -131,6 +133,8 @@ static const char *entry_fault(const struct mm_vm *vm, u64 entry, u32 ppn, u32 *
 {
 	enum page_state state = entry_state(entry);
 
+	if (state != PAGE_PRIVATE && (entry & (ENTRY_HOT_IO | ENTRY_LOW)))
+		return "marked for I/O without a frame of its own";
 	return state < PAGE_STATES ? entry_faults[state](vm, entry, ppn, range) : "in no state";
 }
 
@@ -161,7 +165,7 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 	const u64 *entries = pmap_entries(block);
 	u32 base = pmap_block_ppn(vm, number).n;
 	u32 found[TALLIES] = { 0 };
-	u32 range = 0;
+	u32 range = 0, hot = 0;
 
 	for (u32 i = 0; i < LARGE_PAGES; i++) {
 		if (!entries[i])
@@ -175,7 +179,10 @@ static void check_block(struct audit *audit, const struct mm_vm *vm, const struc
 		recount(block, entries[i], i, found);
 		audit->state.references += entry_has_reference(entries[i]);
 		audit->state.copying += entry_state(entries[i]) == PAGE_BUSY && entry_part(entries[i]) == BUSY_COPY;
+		hot += (entries[i] & ENTRY_HOT_IO) != 0;
 	}
+	if (hot != block->hot)
+		audit_report(audit, "VM %u block 0x%x: %u pages hot, but the counter says %u", vm->id, base, hot, block->hot);
 	for (u32 i = 0; i < TALLIES; i++) {
 		if (found[i] != block->tally[i])
 			audit_report(audit, "VM %u block 0x%x: %u pages %s, but the counter says %u", vm->id, base, found[i],
@@ -267,6 +274,7 @@ static void add_directory(struct audit *audit, const struct mm_vm *vm, u32 direc
 			audit->state.tallies[tally] += blocks[i].tally[tally];
 		audit->state.tallies[AUDIT_LARGE] += blocks[i].large;
 		audit->state.tallies[AUDIT_TABLES] += blocks[i].entries != 0;
+		audit->state.tallies[AUDIT_HOT] += blocks[i].hot;
 	}
 	audit->state.tallies[AUDIT_TABLES]++;
 }
@@ -309,6 +317,9 @@ static void compare_sums(struct audit *audit, const struct mm_vm *vm)
 	if (found[AUDIT_TABLES] != vm->pmap_pages)
 		audit_report(audit, "VM %u: %u pages of entries and directories, but its counter says %llu", vm->id,
 			     found[AUDIT_TABLES], (unsigned long long)vm->pmap_pages);
+	if (found[AUDIT_HOT] != vm->iopage.hot)
+		audit_report(audit, "VM %u: %u pages hot, but its counter says %llu", vm->id, found[AUDIT_HOT],
+			     (unsigned long long)vm->iopage.hot);
 	u64 pages = 0;
 
 	for (u32 i = 0; i < TALLY_PAGES; i++)
@@ -331,6 +342,7 @@ bool audit_sums(struct audit *audit)
 		if (fault)
 			audit_report(audit, "VM %u: broken: %s", vm->id, fault);
 		check_queue(audit, vm);
+		audit_moves(audit, vm);
 		memset(audit->state.tallies, 0, sizeof(audit->state.tallies));
 		audit->state.generation = vm->generation;
 	}
@@ -356,7 +368,7 @@ bool audit_sums(struct audit *audit)
 /* ---- the machine ---- */
 
 struct machine_sums {
-	u64 private_, zero, references, debt, set_aside, swapped;
+	u64 private_, zero, references, debt, set_aside, swapped, waiting;
 };
 
 static void sum_vms(struct machine_sums *sums)
@@ -373,6 +385,7 @@ static void sum_vms(struct machine_sums *sums)
 		sums->zero += vm->tally[TALLY_ZERO];
 		sums->debt += vm->debt_frames;
 		sums->set_aside += vm->set_aside;
+		sums->waiting += vm->iopage.waiting;
 		vm_unlock(vm);
 	}
 }
@@ -403,6 +416,7 @@ bool audit_machine(struct audit *audit)
 		{ "frames that wait for a debt", sums.debt, frame_count(CLASS_DEBT) },
 		{ "pages in the swap area against its slots", sums.swapped, swap.used },
 		{ "slots in requests against their counter", swap_moving(), swap.moving },
+		{ "pages that wait to move down", sums.waiting, iopage_waiting() },
 		{ "frames set aside", sums.set_aside, __atomic_load_n(&frame_counts.set_aside, __ATOMIC_RELAXED) },
 	};
 	bool right = true;

@@ -12,7 +12,7 @@
 
 enum { BATCH_PAGES = 32, BATCH_STRUCK = 0xffffffff };
 
-enum batch_user { BATCH_SHARE, BATCH_PAGEOUT, BATCH_USERS };
+enum batch_user { BATCH_SHARE, BATCH_PAGEOUT, BATCH_MOVE, BATCH_USERS };
 
 struct candidate {
 	u32 ppn; /* BATCH_STRUCK: no candidate any more */

@@ -81,6 +81,15 @@ void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt)
 	release(vm, mpn, ppn);
 }
 
+void debt_free_now(struct mm_vm *vm, u32 mpn, u32 ppn)
+{
+	CHECK(lock_is_mine(vm->lock) && frame_class(frame_state(mpn)) == CLASS_PRIVATE && frame_of(mpn)->owner == vm->id);
+	share_forget(mpn);
+	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
+	if (!retire_failed(vm, mpn) && !reserve_put_back(vm, mpn, ppn))
+		zone_give(mpn, 1);
+}
+
 void mm_overhead_free_after(u32 vm_id, mpn_t table, struct mm_debt debt)
 {
 	CHECK(vm_id > 0 && vm_id < VM_IDS);

@@ -11,6 +11,9 @@ enum { DEBT_BATCH = 32 }; /* frames that one call settles at most */
 /* A PRIVATE frame leaves page `ppn`; free it when `debt` is settled (now, if nothing is owed). */
 void debt_free(struct mm_vm *vm, u32 mpn, u32 ppn, struct mm_debt debt);
 
+/* The same where nobody can reach it any more, past the cache into its zone. */
+void debt_free_now(struct mm_vm *vm, u32 mpn, u32 ppn);
+
 /*
  * Take every right to page `ppn` away from the cache; the VM's last epoch says when it is so.  Its low half, which entries keep as their
  * handle, is never 0: that says that nothing is owed.

@@ -4,6 +4,8 @@
  *
  *   0-3 state | 4-5 ceiling | 6-13 flags | 14-21 pin count | 22-29 copy count | 30-31 part | 32-63 MPN or handle
  *
+ * The copy count is a PRIVATE page's: copies for devices that cannot reach its frame.
+ *
  * EMPTY names no frame, or the zero frame (then somebody may hold a read-only translation or pointer to it).  BALLOONED keeps the low half
  * of an epoch as its handle: until it is settled a CPU may remember the old frame, so no new one may appear there.  BUSY says by `part`
  * what it waits for.  SWAPPED keeps its slot's number + 1.
@@ -29,7 +31,7 @@ enum page_state {
 #define ENTRY_GUARDED BIT(8) /* a sharing candidate: the first write cancels it */
 #define ENTRY_SAMPLED BIT(9) /* a sample: the first access counts it */
 #define ENTRY_PINNED BIT(10) /* pin count above 0: one mask tells background work to pass by */
-#define ENTRY_HOT_IO BIT(11) /* copied often for devices */
+#define ENTRY_HOT_IO BIT(11) /* copied often for devices: it should lie below 4 GiB */
 #define ENTRY_LOW BIT(12)    /* its frame was moved below 4 GiB */
 #define ENTRY_RECENT BIT(13) /* as TOUCHED, for the victims' clock */
 #define ENTRY_WATCHED (ENTRY_GUARDED | ENTRY_SAMPLED)
@@ -47,9 +49,10 @@ enum busy_part {
 #define ENTRY_PIN_ONE BIT(14)
 #define ENTRY_CEILING_SHIFT 4
 #define ENTRY_EPOCH_SHIFT 14
+#define ENTRY_COPIES_SHIFT 22
 #define ENTRY_PART_SHIFT 30
 #define ENTRY_FRAME_SHIFT 32
-enum { ENTRY_MAX_PINS = 255 };
+enum { ENTRY_MAX_PINS = 255, ENTRY_MAX_COPIES = 255 };
 
 static inline u64 entry_make(enum page_state state, enum mm_ceiling ceiling, u64 flags, u32 frame)
 {
@@ -70,6 +73,16 @@ static inline enum mm_ceiling entry_ceiling(u64 entry)
 static inline u32 entry_pins(u64 entry)
 {
 	return (u32)(entry >> 14 & 0xff);
+}
+
+static inline u32 entry_copies(u64 entry)
+{
+	return (u32)(entry >> ENTRY_COPIES_SHIFT & ENTRY_MAX_COPIES);
+}
+
+static inline u64 entry_with_copies(u64 entry, u32 copies)
+{
+	return (entry & ~((u64)ENTRY_MAX_COPIES << ENTRY_COPIES_SHIFT)) | (u64)copies << ENTRY_COPIES_SHIFT;
 }
 
 /* BUSY: enum busy_part; COMPRESSED: which quarter of the frame; PRIVATE: how often the scanner found it changed. */

@@ -124,6 +124,7 @@ err_t mm_init(const struct mm_range *ranges, u32 count, mpn_t last)
 	admit_init();
 	rebalance_init();
 	swap_reset();
+	iopage_init();
 	state_set_total(0);
 	for (u32 i = 0; i < count; i++) {
 		CHECK(ranges[i].pages == 0 || ranges[i].first.n + ranges[i].pages - 1 <= last.n);

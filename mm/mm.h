@@ -232,6 +232,27 @@ struct mm_active {          /* fractions of its memory, in 65,536ths */
 };
 void mm_active(struct mm_vm *vm, struct mm_active *active);
 
+/* ---- pages that devices cannot reach ---- */
+
+/*
+ * A driver has copied this page, for a device that cannot reach its frame.  A page that is copied often moves below 4 GiB, once it is not
+ * pinned any more, and need not be copied again.
+ */
+void mm_copied(struct mm_vm *vm, ppn_t ppn);
+/*
+ * How many copies make a page hot: 1 to 255 (16); 0: none ever is.  How many low frames are kept for who can use no others (0): below
+ * that, pages that devices do not use move up.  E_RANGE: nothing changed.
+ */
+err_t mm_iopage_set(u32 threshold, u64 low_reserve);
+
+struct mm_iopage {
+	u64 copies, moved_down, moved_up; /* pages */
+	u64 failed, cancelled;            /* moves: there was no frame; the page was accessed */
+	u64 overflow;                     /* hot pages that found the queue full; they ask again */
+	u64 hot;                          /* pages now that should lie low */
+};
+void mm_iopage_look(struct mm_vm *vm, struct mm_iopage *iopage);
+
 /* ---- sharing ---- */
 
 struct mm_scan_counts {

@@ -115,6 +115,13 @@ static enum tally tally_of(u64 entry)
 	return entry_has_transit(entry) ? TALLY_TRANSIT : tallies[state];
 }
 
+static void count_hot(struct mm_vm *vm, struct block *block, u32 by)
+{
+	block->hot = (block->hot + by) & 0x7fff;
+	vm->iopage.hot += (u64)(s64)(s32)by;
+	ASSERT(block->hot <= LARGE_PAGES);
+}
+
 /* Count `entry` in (by = 1) or out (by = -1). */
 static void count(struct mm_vm *vm, struct block *block, u32 index, u64 entry, u32 by)
 {
@@ -131,6 +138,8 @@ static void count(struct mm_vm *vm, struct block *block, u32 index, u64 entry, u
 		tally(vm, block, TALLY_NARROWED, by);
 	if (entry & ENTRY_PINNED)
 		tally(vm, block, TALLY_PINNED, by);
+	if (entry & ENTRY_HOT_IO)
+		count_hot(vm, block, by);
 }
 
 static void change(struct mm_vm *vm, struct block *block, u32 index, u64 *slot, u64 entry)
@@ -275,6 +284,30 @@ void pmap_swap(struct mm_vm *vm, struct page *page, u32 slot)
 	set(vm, page, entry_make(PAGE_SWAPPED, CEILING_NONE, kept(old), slot + 1));
 }
 
+void pmap_move(struct mm_vm *vm, struct page *page, u32 mpn)
+{
+	const u64 of_frame = ENTRY_LOW | (u64)UINT32_MAX << ENTRY_FRAME_SHIFT;
+	u64 old = page_entry(page);
+	bool low = frame_of(mpn)->zone == ZONE_LOW;
+	/* Copies were the old frame's. */
+	u64 entry = entry_with_copies(old & ~(of_frame | ENTRY_GUARDED), 0) | (u64)mpn << ENTRY_FRAME_SHIFT;
+
+	CHECK(entry_state(old) == PAGE_PRIVATE && (old & ENTRY_GUARDED) && entry_ceiling(old) == CEILING_NONE);
+	CHECK(!(old & ENTRY_PINNED) && !page->block->large && frame_state(mpn) == FRAME_PRIVATE);
+	CHECK(frame_of(mpn)->owner == vm->id && frame_of(mpn)->ppn == page->ppn.n);
+	if (low)
+		entry = (entry & ~ENTRY_HOT_IO) | ENTRY_LOW;
+	set(vm, page, entry_with_ceiling(entry, entry & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL));
+}
+
+void pmap_set_hot(struct mm_vm *vm, struct page *page, bool hot)
+{
+	u64 old = page_entry(page);
+
+	CHECK(entry_state(old) == PAGE_PRIVATE && frame_of(entry_frame(old))->zone != ZONE_LOW);
+	set(vm, page, hot ? old | ENTRY_HOT_IO : old & ~ENTRY_HOT_IO);
+}
+
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling)
 {
 	u64 old = page_entry(page);
@@ -340,7 +373,7 @@ void pmap_set_large(struct mm_vm *vm, struct block *block, bool large)
 	if (block->large == large)
 		return;
 	CHECK(!large || (block->tally[TALLY_IN_PLACE] == LARGE_PAGES && !block->tally[TALLY_NARROWED]));
-	block->large = large;
+	block->large = large ? 1 : 0;
 	vm->large_blocks += large ? 1 : (u64)-1;
 	vm->generation++;
 }

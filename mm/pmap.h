@@ -84,6 +84,10 @@ void pmap_begin_io(struct mm_vm *vm, struct page *page, u32 mpn);
 void pmap_end_io(struct mm_vm *vm, struct page *page);
 /* BUSY → SWAPPED: its contents are in `slot` only; its frame is the caller's. */
 void pmap_swap(struct mm_vm *vm, struct page *page, u32 slot);
+/* A candidate that nobody can reach → PRIVATE in `mpn`, which holds its contents; marks and history stay. Its old frame is the caller's. */
+void pmap_move(struct mm_vm *vm, struct page *page, u32 mpn);
+/* The page is copied often for devices, or no longer. */
+void pmap_set_hot(struct mm_vm *vm, struct page *page, bool hot);
 /* The ceiling falls and the mark is set (before the cache is narrowed). */
 void pmap_watch(struct mm_vm *vm, struct page *page, u64 mark, enum mm_ceiling ceiling);
 /* No candidate any more; a sample stays one. */
@@ -110,6 +114,12 @@ static inline void pmap_note(struct page *page, u64 history)
 static inline void pmap_forget(struct page *page)
 {
 	*page->slot &= ~ENTRY_HISTORY;
+}
+
+/* Nor do copies. */
+static inline void pmap_count_copies(struct page *page, u32 copies)
+{
+	*page->slot = entry_with_copies(*page->slot, copies);
 }
 
 /* What a 2 MiB leaf's flags say holds for all its pages. */

@@ -134,5 +134,7 @@ void mm_unpin(struct mm_vm *vm, ppn_t ppn)
 	lock_acquire(vm->lock);
 	CHECK(pmap_look(vm, ppn, &page));
 	pmap_unpin(vm, &page);
+	if ((page_entry(&page) & (ENTRY_HOT_IO | ENTRY_PINNED)) == ENTRY_HOT_IO)
+		iopage_ask(vm, &page);
 	lock_release(vm->lock);
 }

@@ -26,6 +26,7 @@ static bool drop_tables(struct mm_vm *vm)
 	vm->copying_count = 0; /* they go with their pages */
 	vm->unshare = (struct unshare){ .off = true };
 	vm->saved.wanted = false;
+	iopage_release(vm);
 	debt_publish(vm, platform_drop(vm, &more));
 	return !more;
 }
@@ -35,18 +36,6 @@ static bool settle_debts(struct mm_vm *vm)
 {
 	debt_settle(vm);
 	return !vm->debt_first && platform_settled(vm, (struct mm_debt){ vm->last_epoch });
-}
-
-/* A frame in its place is set aside again, to go with the whole machine block; any other goes on its own. */
-static void free_frame(struct mm_vm *vm, u32 mpn, u32 ppn)
-{
-	CHECK(frame_class(frame_state(mpn)) == CLASS_PRIVATE && frame_of(mpn)->owner == vm->id);
-	share_forget(mpn);
-	frame_move(CLASS_PRIVATE, CLASS_FREE, 1);
-	if (retire_failed(vm, mpn))
-		return;
-	if (!reserve_put_back(vm, mpn, ppn))
-		zone_give(mpn, 1);
 }
 
 /* What the page holds of frames; its debts are settled. */
@@ -62,7 +51,7 @@ static void free_page(struct mm_vm *vm, struct block *block, u32 index, u32 ppn)
 	if (io || entry_state(old) == PAGE_SWAPPED)
 		swap_forget(vm, old, (ppn_t){ ppn });
 	if (copying || io || entry_state(old) == PAGE_PRIVATE)
-		free_frame(vm, mpn, ppn);
+		debt_free_now(vm, mpn, ppn);
 	if (entry_state(old) == PAGE_COMPRESSED)
 		store_free(vm, compress_place(old));
 }

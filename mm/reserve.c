@@ -42,17 +42,33 @@ static void make(struct mm_vm *vm, struct page *page)
 	set_aside(vm, LARGE_PAGES);
 }
 
+static bool lies_in(const struct block *block, u32 wanted)
+{
+	return block->reserve && (wanted & BIT(frame_of(block->reserve)->zone));
+}
+
+static u32 take_own(struct mm_vm *vm, const struct page *page)
+{
+	u32 mpn = page->block->reserve + page->index;
+
+	if (!page->block->reserve || !is_set_aside(vm, mpn, page->ppn.n))
+		return 0;
+	set_aside(vm, -1);
+	return mpn;
+}
+
+u32 reserve_take_own(struct mm_vm *vm, const struct page *page, u32 wanted)
+{
+	return lies_in(page->block, wanted) ? take_own(vm, page) : 0;
+}
+
 u32 reserve_take(struct mm_vm *vm, struct page *page)
 {
-	struct block *block = page->block;
-
-	if (is_untouched(block))
+	if (is_untouched(page->block))
 		make(vm, page);
-	if (block->reserve && is_set_aside(vm, block->reserve + page->index, page->ppn.n)) {
-		set_aside(vm, -1);
-		return block->reserve + page->index;
-	}
-	return cache_take();
+	u32 mpn = take_own(vm, page);
+
+	return mpn ? mpn : cache_take();
 }
 
 bool reserve_put_back(struct mm_vm *vm, u32 mpn, u32 ppn)
@@ -101,6 +117,22 @@ static bool give_back(struct mm_vm *vm, u32 number)
 	return done;
 }
 
+/* A complete one is in use as it is. */
+static bool can_break(const struct block *block)
+{
+	return block && block->reserve && block->tally[TALLY_IN_PLACE] < LARGE_PAGES;
+}
+
+bool reserve_break_in(struct mm_vm *vm, u32 number, u32 wanted)
+{
+	const struct block *block = pmap_block(vm, number);
+
+	if (!can_break(block) || !lies_in(block, wanted))
+		return false;
+	give_back(vm, number);
+	return true;
+}
+
 bool reserve_break_one(struct mm_vm *vm)
 {
 	u32 blocks = pmap_block_count(vm);
@@ -109,10 +141,7 @@ bool reserve_break_one(struct mm_vm *vm)
 	for (u32 looked = 0; vm->set_aside && looked < RESERVE_LOOK; looked++, vm->break_cursor++) {
 		if (vm->break_cursor >= blocks)
 			vm->break_cursor = 0;
-		const struct block *block = pmap_block(vm, vm->break_cursor);
-
-		/* A complete one is in use as it is. */
-		if (!block || !block->reserve || block->tally[TALLY_IN_PLACE] == LARGE_PAGES)
+		if (!can_break(pmap_block(vm, vm->break_cursor)))
 			continue;
 		give_back(vm, vm->break_cursor);
 		return true;

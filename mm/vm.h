@@ -7,6 +7,7 @@
 #include "mm/compress.h"
 #include "mm/hold.h"
 #include "mm/pageout.h"
+#include "mm/iopage.h"
 #include "mm/sample.h"
 #include "mm/saved.h"
 #include "mm/scan.h"
@@ -38,8 +39,8 @@ struct block {
 	u32 entries; /* MPN of its page of entries, 0: never touched */
 	u32 reserve; /* first MPN of the machine block reserved for it, 0: none */
 	u16 tally[TALLIES];
-	bool large; /* the pmap says: one 2 MiB mapping (the cache may have lost it) */
-	u8 pad;
+	u16 large : 1; /* the pmap says: one 2 MiB mapping (the cache may have lost it) */
+	u16 hot : 15;  /* PRIVATE pages that are HOT_IO */
 };
 _Static_assert(sizeof(struct block) == 32, "a page of them covers 256 MiB");
 
@@ -111,6 +112,7 @@ struct mm_vm {
 	struct sample sample;
 	struct store store;
 	struct compressor compressor;
+	struct iopage iopage;
 	struct saved saved;
 	struct unshare unshare;
 	u32 copying[VM_COPYING], copying_count; /* pages */

@@ -53,7 +53,6 @@ bool zone_is_short(u32 zone, u64 more)
 	return is_short(&zones[zone], more);
 }
 
-/* Under the zone's lock; others look without it. */
 static void count_free(struct zone *zone, u64 by)
 {
 	__atomic_store_n(&zone->free, zone->free + by, __ATOMIC_RELAXED);

@@ -30,9 +30,7 @@ extern struct zone zones[ZONES];
 void zone_init(void);
 /* The zone in which a frame lies by its number; its own entry says the same. */
 u32 zone_of(u32 mpn);
-/* How many of the `pages` frames from `first` on lie in the same zone. */
 u32 zone_run(u32 first, u32 pages);
-/* Fewer frames than the zone should keep, and `more` beyond that? */
 bool zone_is_short(u32 zone, u64 more);
 
 /* 2^order frames of one of the wanted zones, in the order of preference, or 0.  All become FRAME_CACHED, contents undefined. */
