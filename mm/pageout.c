@@ -103,6 +103,7 @@ static void gather(struct mm_vm *vm)
 	u32 looks = LOOKS, guarded = 0;
 	struct page page;
 
+	victim_begin(vm);
 	while (looks && guarded < GUARDS && needed(vm) && !is_full(vm)) {
 		u32 before = looks;
 

@@ -90,6 +90,16 @@ static bool next_coldest(struct mm_vm *vm, u32 *looks, struct page *page)
 	return false;
 }
 
+void victim_begin(struct mm_vm *vm)
+{
+	struct victims *victims = &vm->pageout.victims;
+	struct mm_harvest seen;
+	u32 pages;
+
+	if (victims->index < HARVEST_PAGES && !watch_harvest_group(vm, victims->group, &pages, &seen))
+		victims->index = HARVEST_PAGES;
+}
+
 bool victim_next(struct mm_vm *vm, u32 *looks, struct page *page)
 {
 	const struct victims *victims = &vm->pageout.victims;

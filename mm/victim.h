@@ -17,5 +17,7 @@ struct victims {
 
 struct page;
 
+/* A step begins: what was accessed since the last one counts. */
+void victim_begin(struct mm_vm *vm);
 /* The next victim; takes the pages that it looks at off *looks.  False: it found none. */
 bool victim_next(struct mm_vm *vm, u32 *looks, struct page *page);
