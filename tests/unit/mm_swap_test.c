@@ -448,6 +448,124 @@ static void an_area_larger_than_its_table_pays_for_is_used_in_part(void **state)
 	fake_audit_memory();
 }
 
+/* ---- the audit ---- */
+
+static u32 swapped, written, read_in; /* pages of A, by what is under way */
+
+static u64 *entry(u32 number)
+{
+	struct page page;
+
+	lock_acquire(fake_vm(A)->lock);
+	CHECK(pmap_look(fake_vm(A), (ppn_t){ number }, &page));
+	lock_release(fake_vm(A)->lock);
+	return page.slot;
+}
+
+static struct slot *slot_of(u32 page)
+{
+	return slot_at(entry_frame(*entry(page)) - 1);
+}
+
+static struct frame *frame_behind(u32 page)
+{
+	return frame_of(entry_frame(*entry(page)));
+}
+
+static struct slot *free_slot(void)
+{
+	for (u32 i = 0; i < SLOTS; i++)
+		if (slot_state(i) == SLOT_FREE)
+			return slot_at(i);
+	fail();
+	return NULL;
+}
+
+/* clang-format off */ /* one a line */
+static void slot_state_unknown(void) { slot_of(swapped)->state = 99; }
+static void slot_owner_missing(void) { slot_of(swapped)->owner = 77; }
+static void slot_owner_beyond(void) { slot_of(swapped)->owner = 1000; }
+static void slot_page_wrong(void) { slot_of(swapped)->ppn ^= 1; }
+static void slot_page_no_memory(void) { slot_of(swapped)->ppn = PAGES + 5; }
+static void slot_free_though_named(void) { slot_of(swapped)->state = SLOT_FREE; }
+static void slot_moving_though_named(void) { slot_of(swapped)->state = SLOT_MOVING; }
+static void slot_bad_though_named(void) { slot_of(swapped)->state = SLOT_BAD; }
+static void slot_used_by_nobody(void) { free_slot()->state = SLOT_USED; }
+static void slot_lost_by_its_page(void) { *entry(swapped) += 1ULL << ENTRY_FRAME_SHIFT; }
+static void entry_beyond_the_area(void) { *entry(swapped) |= 0xf0000000ULL << ENTRY_FRAME_SHIFT; }
+static void entry_without_slot(void) { *entry(swapped) &= ~(~0ULL << ENTRY_FRAME_SHIFT); }
+static void entry_swapped_but_readable(void) { *entry(swapped) = entry_with_ceiling(*entry(swapped), CEILING_READ); }
+static void entry_swapped_but_guarded(void) { *entry(swapped) |= ENTRY_GUARDED; }
+static void frame_written_by_nobody(void) { frame_behind(written)->state = FRAME_PRIVATE; }
+static void frame_written_for_another(void) { frame_behind(written)->ppn ^= 1; }
+static void frame_written_elsewhere(void) { frame_behind(written)->next ^= 1; }
+static void frame_read_from_beyond(void) { frame_behind(read_in)->next = SLOTS; }
+static void transit_without_frame(void) { *entry(read_in) |= 0xf0000000ULL << ENTRY_FRAME_SHIFT; }
+static void slot_read_but_used(void) { slot_at(frame_behind(read_in)->next)->state = SLOT_USED; }
+static void tally_swapped_wrong(void) { fake_vm(A)->tally[TALLY_SWAPPED]++; }
+static void pages_and_slots_disagree(void) { slot_settle(frame_behind(read_in)->next); }
+/* clang-format on */
+
+static const struct {
+	void (*action)(void);
+	const char *words;
+} broken[] = {
+	{ slot_state_unknown, "impossible state 99" },
+	{ slot_owner_missing, "of VM 77, which does not exist" },
+	{ slot_owner_beyond, "of VM 1000, which does not exist" },
+	{ slot_page_wrong, "which does not name it" },
+	{ slot_page_no_memory, "of VM 1 page 0xcd, which does not name it" },
+	{ slot_free_though_named, "free, or the map says so" },
+	{ slot_moving_though_named, "swapped, but its slot is not its own" },
+	{ slot_bad_though_named, "swapped, but its slot is not its own" },
+	{ slot_used_by_nobody, "free, or the map says so" },
+	{ slot_lost_by_its_page, "which does not name it" },
+	{ entry_beyond_the_area, "swapped, but its slot is not its own" },
+	{ entry_without_slot, "swapped, but its slot is not its own" },
+	{ entry_swapped_but_readable, "swapped, but accessible, pinned or guarded" },
+	{ entry_swapped_but_guarded, "swapped, but accessible, pinned or guarded" },
+	{ frame_written_by_nobody, "in transit, but not with a frame of its own" },
+	{ frame_written_for_another, "in transit, but not with a frame of its own" },
+	{ frame_written_elsewhere, "in transit, but its slot is in no request for it" },
+	{ frame_read_from_beyond, "in transit, but its slot is in no request for it" },
+	{ transit_without_frame, "in transit without a frame" },
+	{ slot_read_but_used, "in transit, but its slot is in no request for it" },
+	{ tally_swapped_wrong, "pages swapped, but its counter says" },
+	{ pages_and_slots_disagree, "slots in requests against their counter" },
+};
+
+static void look(void *context, const char *line)
+{
+	const char **words = context;
+
+	if (*words && strstr(line, *words))
+		*words = NULL;
+}
+
+static void every_broken_invariant_of_the_area_is_found_and_named(void **state)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(broken); i++) {
+		const char *words = broken[i].words;
+		struct mm_audit audit;
+
+		begin(state);
+		swap_out(A, 40);
+		assert_int_equal(mm_pageout(fake_vm(A), 1), OK);
+		swap_settle();
+		written = swap_find(A, PAGES, PAGE_BUSY);
+		read_in = swap_find(A, PAGES, PAGE_SWAPPED);
+		assert_int_equal(try_read(A, read_in), E_SUSPEND);
+		swapped = swap_find(A, PAGES, PAGE_SWAPPED);
+		fake_audit_memory();
+		broken[i].action();
+		mm_audit_begin(&audit);
+		while (mm_audit_step(&audit, look, &words))
+			;
+		if (words)
+			fail_msg("row %u: %u findings, none says '%s'", i, audit.findings, words);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -474,6 +592,7 @@ int main(void)
 		TEST(without_an_area_nothing_is_swapped_and_all_else_works),
 		TEST(without_a_cipher_swap_is_refused),
 		TEST(an_area_larger_than_its_table_pays_for_is_used_in_part),
+		TEST(every_broken_invariant_of_the_area_is_found_and_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
