@@ -213,12 +213,18 @@ void pmap_share(struct mm_vm *vm, struct page *page, u32 mpn, enum mm_ceiling ce
 	set(vm, page, entry_make(PAGE_SHARED, old & ENTRY_SAMPLED ? CEILING_NONE : ceiling, kept(old), mpn));
 }
 
+/* Its contents are its own: if nobody has accessed it, it stays a sample. */
+static u64 own_entry(u64 old, u32 mpn)
+{
+	return entry_make(PAGE_PRIVATE, old & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL, kept(old), mpn);
+}
+
 void pmap_unshare(struct mm_vm *vm, struct page *page, u32 mpn)
 {
 	u64 old = page_entry(page);
 
 	CHECK(entry_state(old) == PAGE_SHARED && frame_state(mpn) == FRAME_PRIVATE && frame_of(mpn)->owner == vm->id);
-	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, mpn));
+	set(vm, page, own_entry(old, mpn));
 }
 
 void pmap_drop_shared(struct mm_vm *vm, struct page *page, u64 epoch)
@@ -245,7 +251,7 @@ void pmap_end_copy(struct mm_vm *vm, struct page *page)
 	u64 old = page_entry(page);
 
 	CHECK(entry_state(old) == PAGE_BUSY && entry_part(old) == BUSY_COPY && frame_state(entry_frame(old)) == FRAME_PRIVATE);
-	set(vm, page, entry_make(PAGE_PRIVATE, CEILING_ALL, old & ENTRY_HISTORY, entry_frame(old)));
+	set(vm, page, own_entry(old, entry_frame(old)));
 }
 
 void pmap_compress(struct mm_vm *vm, struct page *page, u32 mpn, u32 part)

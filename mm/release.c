@@ -23,11 +23,12 @@ static bool drop_tables(struct mm_vm *vm)
 	swap_release(vm);
 	work_forget(vm);
 	compress_release(vm);
-	vm->copying_count = 0; /* they go with their pages */
 	vm->unshare = (struct unshare){ .off = true };
 	vm->saved.wanted = false;
 	iopage_release(vm);
 	debt_publish(vm, platform_drop(vm, &more));
+	if (!more)
+		vm->copying_count = 0; /* they go with their pages */
 	return !more;
 }
 

@@ -192,6 +192,8 @@ err_t resolve_page(struct mm_vm *vm, u32 vcpu, struct page *page, enum mm_access
 		hold(vm, vcpu, page, error);
 		if (error)
 			return error;
+		if (entry_ceiling(page_entry(page)) < ceiling_for(access)) /* a sample that was copied */
+			pmap_raise(vm, page, access);
 	}
 	pmap_note(page, access == MM_WRITE ? ENTRY_HISTORY : ENTRY_TOUCHED);
 	ASSERT(entry_ceiling(page_entry(page)) >= ceiling_for(access));

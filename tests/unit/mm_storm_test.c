@@ -198,6 +198,28 @@ static void no_more_copies_wait_than_were_counted(void **state)
 	fake_settle_everything();
 }
 
+/* Nobody has accessed it, if its vCPU does not come back. */
+static void a_sample_that_is_copied_stays_one(void **state)
+{
+	(void)state;
+	start_all(8);
+	share_all();
+	assert_int_equal(mm_watch(fake_vm(0), (ppn_t){ 3 }, MM_WATCH_SAMPLED), OK);
+	assert_int_equal(mm_watch(fake_vm(0), (ppn_t){ 4 }, MM_WATCH_SAMPLED), OK);
+	mm_share_allow(fake_vm(0), false);
+	for (u32 i = 0; i < 4; i++) {
+		while (mm_share_step(8))
+			fake_audit_memory();
+		fake_settle_everything();
+	}
+	assert_int_equal(fake_vm(0)->references, 0);
+	assert_int_equal(fake_vm(0)->sample.touched, 0);
+	assert_int_equal(fake_get(0, 3, 0), 4);
+	assert_int_equal(fake_vm(0)->sample.touched, 1);
+	fake_put(0, 4, 0, 7);
+	assert_int_equal(fake_vm(0)->sample.touched, 2);
+}
+
 static void a_vm_that_ends_takes_its_copies_with_it(void **state)
 {
 	(void)state;
@@ -303,6 +325,7 @@ int main(void)
 		TEST(all_write_everything_at_once),
 		TEST(all_access_everything_in_a_secure_group),
 		TEST(no_more_copies_wait_than_were_counted),
+		TEST(a_sample_that_is_copied_stays_one),
 		TEST(a_vm_that_ends_takes_its_copies_with_it),
 		TEST(saved_bytes_are_what_references_say),
 		TEST(a_vm_that_shares_nothing_saves_nothing),
