@@ -200,7 +200,9 @@ const char *trace_kind_text(u32 kind)
 
 void mm_totals(struct mm_totals *totals)
 {
-	*totals = (struct mm_totals){ 65536, 60000, 1500, 4036, 0, 0, 3, MM_HIGH };
+	*totals = (struct mm_totals){
+		.total = 65536, .free = 60000, .overhead = 1500, .private_ = 4036, .reserved = 3, .state = MM_HIGH
+	};
 }
 
 void mm_audit_begin(struct mm_audit *audit)
