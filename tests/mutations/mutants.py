@@ -63,11 +63,29 @@ HOST = [
     # contents and counts
     Mutant("hash-decides", "mm/commit.c", "return memcmp(platform_frame((mpn_t){ a }), platform_frame((mpn_t){ b }), PAGE_SIZE) == 0;",
            "return a != b;", "mm_collide_test"),
-    Mutant("written-candidate-is-merged", "mm/commit.c", "if (entry_state(entry) != PAGE_PRIVATE || !(entry & ENTRY_GUARDED))",
-           "if (entry_state(entry) != PAGE_PRIVATE)", "mm_engine_test"),
+    Mutant("written-candidate-is-merged", "mm/batch.c", "if (entry_state(entry) != PAGE_PRIVATE || !(entry & ENTRY_GUARDED))",
+           "if (entry_state(entry) != PAGE_PRIVATE)", "mm_batch_test"),
     Mutant("ending-a-period-is-an-access", "mm/sample.c", "sample->touched = touched;\n", "(void)touched;\n", "mm_sample_test"),
     Mutant("frame-is-not-zeroed", "mm/resolve.c", "platform_zero_frame((mpn_t){ mpn });\n", "", "mm_fault_test"),
     Mutant("zero-frame-is-not-counted", "mm/pmap.c", "reference_zero(1);\n", "", "mm_fault_test"),
+    # each instant shows the old mapping or the new one
+    Mutant("copy-is-published-before-it-is-made", "mm/cow.c",
+           "platform_copy_frame((mpn_t){ mpn }, (mpn_t){ shared });\n\tshare_release(shared);\n\tframe_set_state(mpn, FRAME_PRIVATE);\n"
+           "\tpmap_end_copy(vm, page);",
+           "frame_set_state(mpn, FRAME_PRIVATE);\n\tpmap_end_copy(vm, page);\n\tplatform_copy_frame((mpn_t){ mpn }, (mpn_t){ shared });\n"
+           "\tshare_release(shared);", "mm_journal_test"),
+    Mutant("merge-is-named-before-rights-go", "mm/commit.c",
+           "\tif (guard > CEILING_NONE)\n\t\tdebt_take_rights(vm, page->ppn);\n\tpmap_share(vm, page, shared, CEILING_READ);",
+           "\tpmap_share(vm, page, shared, CEILING_READ);\n\tif (guard > CEILING_NONE)\n\t\tdebt_take_rights(vm, page->ppn);",
+           "mm_journal_test"),
+    Mutant("merged-frame-owes-nothing", "mm/commit.c", "guard > CEILING_NONE ? vm->last_epoch : 0 });", "0 });", "mm_journal_test"),
+    # whole runs
+    Mutant("ending-vm-is-scanned", "mm/scan.c", "if (vm->release_phase)\n\t\treturn false;\n\tif (batch->closed)", "if (batch->closed)",
+           "mm_share_test"),
+    Mutant("zeros-are-an-accessed-sample", "mm/pmap.c", "state == PAGE_BUSY ? old & ENTRY_HISTORY : kept(old), (u32)epoch)",
+           "state == PAGE_BALLOONED ? kept(old) : old & ENTRY_HISTORY, (u32)epoch)", "mm_share_test"),
+    Mutant("four-cpus-do-not-wait", "mm/batch.c", "!vm->release_phase && platform_settled(vm, (struct mm_debt){ batch->epoch });",
+           "!vm->release_phase;", "mm_engine_threads_test"),
     # EPT: built, then published; rights and flags
     Mutant("table-is-not-zeroed", "vmx/ept.c", "platform_zero_frame(*table);\n", "", "ept_test"),
     Mutant("split-table-is-linked-before-it-is-filled", "vmx/ept.c", "u64 *entries = pt_entries(mpa_of(table));\n",

@@ -67,18 +67,27 @@ s32 engine_some_vm(void)
 	return count ? (s32)alive[engine_pick(count)] : -1;
 }
 
+static u32 next_page(struct model_vm *vm)
+{
+	switch (engine_pick(6)) {
+	case 0:
+		return engine_pick(vm->pages);
+	case 1:
+		return engine_pick(8) * 37 % vm->pages;
+	case 2:
+	case 3:
+		return vm->latest;
+	default:
+		return vm->next++ % vm->pages;
+	}
+}
+
 u32 engine_some_page(u32 slot)
 {
-	u32 pages = engine_vms[slot].pages;
+	struct model_vm *vm = &engine_vms[slot];
 
-	switch (engine_pick(4)) {
-	case 0:
-		return engine_pick(pages);
-	case 1:
-		return engine_pick(8) * 37 % pages;
-	default:
-		return engine_vms[slot].next++ % pages;
-	}
+	vm->latest = next_page(vm);
+	return vm->latest;
 }
 
 /* ---- operations ---- */
@@ -91,6 +100,7 @@ static const struct operation {
 	/* guests */
 	{ "access", op_access, 110 },
 	{ "sweep", op_sweep, 4 },
+	{ "meet", op_meet, 8 },
 	{ "whole page", op_whole_page, 20 },
 	{ "leave", op_leave, 12 },
 	/* devices */

@@ -117,6 +117,36 @@ void op_sweep(void)
 	}
 }
 
+/* A shared one, if there are many. */
+static u32 some_shared_page(u32 slot)
+{
+	u32 number = 0;
+
+	for (u32 tries = 0; tries < 8; tries++) {
+		number = engine_some_page(slot);
+		if (entry_state(engine_entry(slot, number)) == PAGE_SHARED)
+			break;
+	}
+	return number;
+}
+
+/* All CPUs meet at one page: they read it and remember, one writes, and the others look again. */
+void op_meet(void)
+{
+	u32 writer = lock_cpu_id();
+	s32 slot = engine_some_vm();
+
+	if (slot < 0)
+		return;
+	u32 number = some_shared_page((u32)slot);
+
+	for (u32 i = 0; i <= 2 * FAKE_CPUS; i++) {
+		fake_cpu_set(i == FAKE_CPUS ? writer : i % FAKE_CPUS);
+		(void)!touch_some((u32)slot, number, i == FAKE_CPUS ? MM_WRITE : MM_READ);
+	}
+	fake_cpu_set(writer);
+}
+
 /* Another page's contents, zeros, or one of a few that all guests like. */
 static void choose_contents(u8 *bytes)
 {

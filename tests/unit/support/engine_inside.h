@@ -39,9 +39,9 @@ struct model_page {
 struct model_vm {
 	enum { ABSENT, ALIVE, ENDING } state;
 	u32 pages, low, min;
-	u32 group;            /* 0: alone */
-	u64 ns;               /* how long it has run */
-	u32 next, next_swept; /* pages used in order */
+	u32 group;                    /* 0: alone */
+	u64 ns;                       /* how long it has run */
+	u32 next, next_swept, latest; /* pages used in order; the one before */
 	struct model_page *page;
 	bool waiting[ENGINE_VCPUS];
 };
@@ -57,7 +57,7 @@ struct engine_weather {
 };
 extern struct engine_weather engine_weather;
 
-/* A VM that is alive, or -1; a page of it: most work in a few places, so that things meet, some anywhere, sometimes in order. */
+/* A VM that is alive, or -1; a page of it: the latest one again and a few others, so that things meet, some anywhere, some in order. */
 s32 engine_some_vm(void);
 u32 engine_some_page(u32 slot);
 ppn_t engine_ppn(u32 slot, u32 page);
@@ -101,6 +101,7 @@ void engine_begin_devices(void);
 
 void op_access(void);
 void op_sweep(void);
+void op_meet(void);
 void op_whole_page(void);
 void op_leave(void);
 void op_copy(void);

@@ -173,6 +173,14 @@ static void look_at_estimate(struct mm_vm *vm)
 	CHECK(active.low <= active.raw && active.raw <= active.high);
 }
 
+static void set_sampling(void)
+{
+	u32 pages = 1 + engine_pick(1024);
+	u64 seconds = 1 + engine_pick(40);
+
+	CHECK(mm_sample_set(pages, seconds * SECOND_NS) == OK);
+}
+
 void op_sample(void)
 {
 	s32 slot = engine_some_vm();
@@ -180,7 +188,7 @@ void op_sample(void)
 	if (slot < 0 || !engine_weather.sampling)
 		return;
 	if (engine_pick(32) == 0)
-		CHECK(mm_sample_set(1 + engine_pick(1024), SECOND_NS * (1 + engine_pick(40))) == OK);
+		set_sampling();
 	engine_vms[slot].ns += engine_pick(20) * SECOND_NS;
 	for (u32 i = 0; i < SAMPLE_STEPS && mm_sample_step(fake_vm((u32)slot), engine_vms[slot].ns); i++) {
 	}

@@ -646,6 +646,26 @@ static struct tlb_entry *translate(struct fake_cpu *cpu, u32 slot, u32 ppn, enum
 	return entry;
 }
 
+struct fake_view fake_table_view(u32 slot, u32 ppn)
+{
+	u32 number = number_of(ppn);
+	u64 large = load(&spaces[slot].large[number / LARGE_PAGES]);
+	u64 leaf = large ? large + ((u64)(number % LARGE_PAGES) << LEAF_FRAME_SHIFT) : load(&spaces[slot].leaf[number]);
+
+	return (struct fake_view){ leaf & LEAF_READ ? (u32)(leaf >> LEAF_FRAME_SHIFT) : 0, (leaf & LEAF_WRITE) != 0 };
+}
+
+struct fake_view fake_tlb_view(u32 cpu, u32 slot, u32 ppn)
+{
+	const struct tlb_entry *tlb = cpus[cpu].tlb;
+
+	for (u32 i = 0; i < TLB_ENTRIES && cpus[cpu].guest == slot + 1; i++) {
+		if (tlb[i].valid && tlb[i].slot == slot && tlb[i].ppn == ppn)
+			return (struct fake_view){ tlb[i].mpn, tlb[i].write && tlb[i].dirty };
+	}
+	return (struct fake_view){ 0 };
+}
+
 enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale)
 {
 	CHECK(address.a % PAGE_SIZE + bytes <= PAGE_SIZE);

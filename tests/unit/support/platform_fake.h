@@ -53,6 +53,14 @@ enum fake_result { FAKE_DONE, FAKE_FAULT };
  * accessed and dirty flags.  *stale: the translation was older than a removal of rights in this VM that this CPU has not passed.
  */
 enum fake_result fake_access(u32 slot, gpa_t address, void *data, u32 bytes, enum mm_access access, bool *stale);
+/* Where an access would lead now, without any effect: by the tables, or by what a CPU that is in the guest remembers. mpn 0: nowhere. */
+struct fake_view {
+	u32 mpn;
+	bool write;
+};
+struct fake_view fake_table_view(u32 slot, u32 ppn);
+struct fake_view fake_tlb_view(u32 cpu, u32 slot, u32 ppn);
+
 void fake_step_begin(void); /* VM exit, or out of idle */
 void fake_step_end(void);   /* pointers die; idle */
 bool fake_is_in_guest(u32 slot);
