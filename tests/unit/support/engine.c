@@ -118,6 +118,13 @@ static const struct operation {
 	{ "sample", op_sample, 4 },
 	{ "scan", op_scan, 20 },
 	{ "usage", op_usage, 2 },
+	{ "sharing rules", op_sharing_rules, 1 },
+	{ "params", op_params, 2 },
+	/* paging */
+	{ "pageout", op_pageout, 3 },
+	{ "pageout steps", op_pageout_steps, 12 },
+	{ "disk", op_disk, 16 },
+	{ "disk weather", op_disk_weather, 1 },
 	/* the machine */
 	{ "work", op_work, 16 },
 	{ "ballast", op_ballast, 4 },
@@ -182,6 +189,7 @@ static void one_operation(void)
 	}
 	fake_cpu_set(cpu);
 	operation->run();
+	engine_end_lost();
 	engine_met.operations++;
 }
 
@@ -220,14 +228,22 @@ static void begin_machine(u64 seed)
 	fake_large_executes(engine_pick(2));
 	if (engine_pick(3) == 0)
 		fake_epoch((1ULL << 32) - 100); /* entries keep half of it */
+	static const u32 areas[] = { 0, 100, 800, 6000 };
+	u32 slots = areas[engine_pick(ARRAY_SIZE(areas))];
+
+	fake_swap(slots);
 	fake_small_machine();
 	CHECK(share_init() == OK);
+	bool swap = mm_swap_init() == OK;
+
+	CHECK(!swap || slots > 0);
 	bool secure = engine_pick(2); /* its pool is a third of this machine: without it there is room for large mappings */
 
 	CHECK(!secure || pool_make() == OK);
 	share_group_begin(ENGINE_FAST, SHARE_FAST);
 	share_group_begin(ENGINE_SECURE, secure ? SHARE_SECURE : SHARE_FAST);
 	engine_weather = (struct engine_weather){ 0 };
+	engine_weather.swap = swap;
 	engine_weather.sharing = engine_pick(4) != 0;
 	engine_weather.sampling = engine_pick(2);
 	engine_weather.vms = 2 + engine_pick(ENGINE_VMS - 1);

@@ -41,6 +41,7 @@ struct model_vm {
 	u32 pages, low, min;
 	u32 group;                    /* 0: alone */
 	u64 ns;                       /* how long it has run */
+	bool lost;                    /* contents cannot be read: whoever needs them ends the VM */
 	u32 next, next_swept, latest; /* pages used in order; the one before */
 	struct model_page *page;
 	bool waiting[ENGINE_VCPUS];
@@ -49,7 +50,7 @@ extern struct model_vm engine_vms[ENGINE_VMS];
 
 /* What this run is like; drawn at its start, but for `calm`. */
 struct engine_weather {
-	bool sharing, sampling;
+	bool sharing, sampling, swap;
 	bool calm; /* for a while nobody takes pages away, and guests use memory in order */
 	u32 vms;   /* at once at most: two leave plenty of memory, four do not fit */
 	u32 ballast_limit;
@@ -97,6 +98,9 @@ void engine_quiet(u32 slot);   /* all vCPUs and devices of the VM have stopped *
 void engine_check_holds(void); /* pointers that are held: their frames are the pages', or wait for this CPU */
 void engine_settle(void);      /* once everything has passed and memory is there, nobody waits any more */
 void engine_end_vms(void);
+void engine_end_lost(void);    /* VMs whose contents cannot be read */
+void engine_settle_disk(void); /* everything settles, all transfers end */
+void engine_count_paging(u32 slot);
 void engine_begin_devices(void);
 
 void op_access(void);
@@ -117,6 +121,12 @@ void op_drop(void);
 void op_sample(void);
 void op_scan(void);
 void op_usage(void);
+void op_sharing_rules(void);
+void op_params(void);
+void op_pageout(void);
+void op_pageout_steps(void);
+void op_disk(void);
+void op_disk_weather(void);
 void op_work(void);
 void op_ballast(void);
 void op_shortage(void);

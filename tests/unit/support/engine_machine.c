@@ -98,14 +98,14 @@ void engine_settle(void)
 	while (ballast_count)
 		drop_ballast(0);
 	fake_settle_late(1);
-	fake_settle_everything();
+	engine_settle_disk();
 	mm_totals(&totals);
 	CHECK(totals.debt_frames == 0);
 	for (u32 slot = 0; slot < ENGINE_VMS; slot++) {
 		for (u32 vcpu = 0; vcpu < ENGINE_VCPUS && engine_vms[slot].state == ALIVE; vcpu++) {
 			u32 woken = fake_woken(slot, vcpu);
 
-			CHECK(woken > 0 || !engine_vms[slot].waiting[vcpu]);
+			CHECK(woken > 0 || !engine_vms[slot].waiting[vcpu] || totals.free == totals.reserved);
 			engine_vms[slot].waiting[vcpu] = false;
 		}
 	}
@@ -148,6 +148,7 @@ static void kill(u32 slot)
 	const struct mm_vm *vm = fake_vm(slot);
 
 	engine_quiet(slot);
+	engine_count_paging(slot);
 	engine_met.copies += vm->copies;
 	engine_met.popped += vm->balloon.popped;
 	engine_met.merged += vm->scan.counts.merged;
@@ -163,6 +164,17 @@ void op_kill(void)
 
 	if (slot >= 0 && engine_pick(16) == 0)
 		kill((u32)slot);
+}
+
+/* Nothing else is to be done with it. */
+void engine_end_lost(void)
+{
+	for (u32 slot = 0; slot < ENGINE_VMS; slot++) {
+		if (engine_vms[slot].state != ALIVE || !engine_vms[slot].lost)
+			continue;
+		engine_met.lost_vms++;
+		kill(slot);
+	}
 }
 
 void op_release(void)

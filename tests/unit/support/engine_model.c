@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { BORDER = 1 << 20, LOOKS = 1024, READ_TRIES = 64 };
+#define ELSEWHERE 0xffffffffu
 
 struct model_vm engine_vms[ENGINE_VMS];
 static struct {
@@ -144,11 +145,12 @@ void model_resync(u32 slot, u32 number)
 
 void model_outcome(u32 slot, u32 vcpu, err_t error)
 {
-	CHECK(error == OK || error == E_SUSPEND || error == E_NO_MEMORY);
+	CHECK(error == OK || error == E_SUSPEND || error == E_NO_MEMORY || (error == E_IO && engine_weather.swap));
+	engine_vms[slot].lost |= error == E_IO;
 	engine_met.done += error == OK;
 	engine_met.suspended += error == E_SUSPEND;
 	engine_met.no_memory += error == E_NO_MEMORY;
-	engine_vms[slot].waiting[vcpu] |= error != OK;
+	engine_vms[slot].waiting[vcpu] |= error == E_SUSPEND || error == E_NO_MEMORY;
 }
 
 /* ---- comparison ---- */
@@ -166,6 +168,8 @@ static u32 own_frame(u64 entry)
 
 static u32 busy_frame(u64 entry)
 {
+	if (entry_is_io(entry))
+		return frame_state(entry_frame(entry)) == FRAME_WRITING ? entry_frame(entry) : ELSEWHERE;
 	return entry_part(entry) == BUSY_COPY ? frame_of(entry_frame(entry))->next : 0;
 }
 
@@ -186,6 +190,9 @@ static void compare(u32 slot, u32 number)
 	if (page->given_up || !contents_of[entry_state(entry)])
 		return;
 	u32 mpn = contents_of[entry_state(entry)](entry);
+
+	if (mpn == ELSEWHERE)
+		return;
 	const u8 *bytes = mpn ? platform_frame((mpn_t){ mpn }) : zeros;
 
 	CHECK(memcmp(bytes, page->bytes, PAGE_SIZE) == 0);
@@ -226,11 +233,14 @@ void model_read_all(u32 slot)
 
 		for (u32 tries = 0; error && tries < READ_TRIES; tries++) {
 			if (tries)
-				fake_settle_everything();
+				engine_settle_disk();
 			error = mm_read(fake_vm(slot), 0, engine_address(slot, number, 0), bytes, PAGE_SIZE);
-			CHECK(error == OK || error == E_SUSPEND || error == E_NO_MEMORY);
+			model_outcome(slot, 0, error);
 		}
+		if (engine_vms[slot].lost)
+			return;
 		CHECK(error == OK);
+		mm_progress(fake_vm(slot), 0);
 		model_access(slot, number, false);
 		model_expect(slot, number, 0, bytes, PAGE_SIZE);
 	}

@@ -211,6 +211,59 @@ void op_scan(void)
 		(void)mm_share_step(pages);
 }
 
+/* What is shared comes apart; a VM goes to another group while it runs; limits. */
+void op_sharing_rules(void)
+{
+	static const u32 groups[] = { 0, ENGINE_FAST, ENGINE_SECURE };
+	s32 slot = engine_some_vm();
+	u32 choice = engine_pick(8);
+
+	if (slot < 0 || !engine_weather.sharing)
+		return;
+	u32 group = groups[engine_pick(ARRAY_SIZE(groups))], limit = engine_pick(2) * 500;
+	struct mm_share_limits limits = { .pages_vm = limit, .interval_ns = limit * SECOND_NS };
+
+	if (choice == 0) {
+		mm_unshare_group(ENGINE_FAST);
+	} else if (choice == 1) {
+		CHECK(mm_share_set(&limits) == OK);
+	} else if (choice < 4) {
+		err_t error = mm_share_move(fake_vm((u32)slot), group);
+
+		CHECK(error == OK || error == E_STATE);
+	} else {
+		mm_share_allow(fake_vm((u32)slot), choice != 4);
+	}
+}
+
+/* ---- what a VM may have ---- */
+
+void op_params(void)
+{
+	s32 slot = engine_some_vm();
+	struct mm_vm_params params;
+	struct mm_decision decisions[4];
+	char why[200];
+
+	if (slot < 0)
+		return;
+	struct model_vm *vm = &engine_vms[slot];
+
+	mm_vm_params(fake_vm((u32)slot), &params);
+	CHECK(params.min_pages == vm->min);
+	params.min_pages = engine_pick(vm->pages + 1);
+	params.shares = engine_pick(3000);
+	params.max_pages = vm->pages - engine_pick(vm->pages - (u32)params.min_pages + 1);
+	params.tax_permille = engine_pick(MM_MAX_TAX);
+	err_t error = mm_vm_set(fake_vm((u32)slot), &params, why, sizeof(why));
+
+	CHECK(error == OK || error == E_NO_MEMORY || error == E_INVALID);
+	if (!error)
+		vm->min = (u32)params.min_pages;
+	for (u32 i = mm_why(fake_vm((u32)slot), decisions, ARRAY_SIZE(decisions)); i; i--)
+		CHECK(decisions[i - 1].times > 0 && decisions[i - 1].first_ns <= decisions[i - 1].last_ns);
+}
+
 /* ---- what is told of it ---- */
 
 void op_usage(void)
