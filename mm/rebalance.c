@@ -212,6 +212,14 @@ static void plan(void)
 	job.cursor = 0;
 }
 
+/* What has changed meanwhile is for the rebalance that follows. */
+static bool is_as_planned(const struct mm_vm *vm, u32 i)
+{
+	const struct reclaim_row *row = &job.rows[i];
+
+	return vm->serial == job.who[i].serial && !vm->release_phase && row->min == vm->min_pages && row->max == vm->limit_pages;
+}
+
 static void apply(void)
 {
 	u32 end = (u32)min_u64(job.vms, job.cursor + STEP_VMS);
@@ -221,7 +229,7 @@ static void apply(void)
 
 		if (!vm)
 			continue;
-		if (vm->serial == job.who[job.cursor].serial && !vm->release_phase)
+		if (is_as_planned(vm, job.cursor))
 			balance_apply(vm, &job.rows[job.cursor], job.state);
 		vm_unlock(vm);
 	}

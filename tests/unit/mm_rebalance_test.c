@@ -347,7 +347,7 @@ static void shares_and_idle_memory_decide_who_gives(void **state)
 	u64 before = target_of(A);
 
 	assert_int_equal(before, target_of(B));
-	assert_int_equal(target_of(C), SIZE);                        /* three times, or its max */
+	assert_int_equal(target_of(C), SIZE);                          /* three times, or its max */
 	for (u32 period = 0; period < 12; period++, ns += 31 * SECOND) /* A does nothing */
 		while (mm_sample_step(fake_vm(A), ns))
 			;
@@ -452,6 +452,28 @@ static void a_new_vm_of_the_same_number_is_not_who_was_planned_for(void **state)
 	fake_settle_everything();
 	assert_int_equal(mm_why(fake_vm(A), &decision, 1), 1);
 	assert_int_equal(decision.target, 400);
+}
+
+static void what_changes_during_a_rebalance_is_for_the_next(void **state)
+{
+	struct mm_vm_params params;
+	struct mm_usage usage;
+
+	(void)state;
+	start(A, MIN, SIZE, 10, NO_DRIVER);
+	start(B, MIN, SIZE, 10, NO_DRIVER);
+	fake_settle_everything();
+	rebalance_want(REBALANCE_PARAMETERS);
+	for (u32 i = 0; i < 5; i++)
+		assert_true(rebalance_step());
+	mm_vm_params(fake_vm(A), &params);
+	params.max_pages = 500;
+	assert_int_equal(mm_vm_set(fake_vm(A), &params, why, sizeof(why)), OK);
+	while (last_of(B).times < 2)
+		(void)rebalance_step();
+	mm_vm_usage(fake_vm(A), &usage);
+	assert_in_range(usage.target, MIN, 500);
+	fake_audit_memory();
 }
 
 static void a_pool_shares_what_it_gets_among_its_vms(void **state)
@@ -566,6 +588,7 @@ int main(void)
 		TEST(a_slow_driver_is_given_time),
 		TEST(who_is_above_target_is_throttled_only_while_memory_is_very_short),
 		TEST(a_new_vm_of_the_same_number_is_not_who_was_planned_for),
+		TEST(what_changes_during_a_rebalance_is_for_the_next),
 		TEST(a_pool_shares_what_it_gets_among_its_vms),
 		TEST(invariants_hold_on_random_machines_over_time),
 	};
