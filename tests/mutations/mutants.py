@@ -63,8 +63,6 @@ HOST = [
     # contents and counts
     Mutant("hash-decides", "mm/commit.c", "return memcmp(platform_frame((mpn_t){ a }), platform_frame((mpn_t){ b }), PAGE_SIZE) == 0;",
            "return a != b;", "mm_collide_test"),
-    Mutant("written-candidate-is-merged", "mm/batch.c", "if (entry_state(entry) != PAGE_PRIVATE || !(entry & ENTRY_GUARDED))",
-           "if (entry_state(entry) != PAGE_PRIVATE)", "mm_batch_test"),
     Mutant("ending-a-period-is-an-access", "mm/sample.c", "sample->touched = touched;\n", "(void)touched;\n", "mm_sample_test"),
     Mutant("frame-is-not-zeroed", "mm/resolve.c", "platform_zero_frame((mpn_t){ mpn });\n", "", "mm_fault_test"),
     Mutant("zero-frame-is-not-counted", "mm/pmap.c", "reference_zero(1);\n", "", "mm_fault_test"),

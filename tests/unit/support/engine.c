@@ -99,7 +99,7 @@ static const struct operation {
 } operations[] = {
 	/* guests */
 	{ "access", op_access, 110 },
-	{ "sweep", op_sweep, 4 },
+	{ "sweep", op_sweep, 6 },
 	{ "meet", op_meet, 8 },
 	{ "whole page", op_whole_page, 20 },
 	{ "leave", op_leave, 12 },
@@ -246,7 +246,8 @@ static void begin_machine(u64 seed)
 	engine_weather.swap = swap;
 	engine_weather.sharing = engine_pick(4) != 0;
 	engine_weather.sampling = engine_pick(2);
-	engine_weather.vms = 2 + engine_pick(ENGINE_VMS - 1);
+	engine_weather.vms = 1 + engine_pick(ENGINE_VMS);
+	engine_weather.calm = true;
 	CHECK(mm_sample_set(100, 30000000000ULL) == OK);
 	engine_begin_devices();
 }

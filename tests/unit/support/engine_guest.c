@@ -107,7 +107,7 @@ void op_sweep(void)
 	if (slot < 0)
 		return;
 	u32 pages = engine_vms[slot].pages, *next = &engine_vms[slot].next_swept;
-	bool whole = engine_weather.calm && engine_pick(3) == 0;
+	bool whole = engine_weather.calm && engine_pick(2);
 
 	if (whole)
 		*next = engine_pick(2) ? 0 : engine_pick(pages) / LARGE_PAGES * LARGE_PAGES;

@@ -36,7 +36,7 @@ void op_disk(void)
 
 void op_disk_weather(void)
 {
-	static const u32 failures[] = { 0, 0, 0, 40, 6 };
+	static const u32 failures[] = { 0, 0, 0, 40, 2 };
 	u32 writes = failures[engine_pick(ARRAY_SIZE(failures))];
 	u32 reads = failures[engine_pick(ARRAY_SIZE(failures))];
 
