@@ -168,10 +168,18 @@ static enum task_result work(struct task *task)
 
 static struct task worker = { .name = "mm", .step = work, .weight = 500 };
 
+static void rebalance(struct timer *timer)
+{
+	sched_wake(&worker);
+	timer_arm(timer, time_tsc() + time_ns_to_tsc(MM_BALANCE_NS));
+}
+
+static struct timer balance_timer = { .expired = rebalance };
+
 void mm_work_start(void)
 {
 	sched_add(&worker, SCHED_ANY_CPU);
-	sched_wake(&worker);
+	rebalance(&balance_timer);
 }
 
 void platform_work(void)

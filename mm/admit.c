@@ -227,6 +227,13 @@ void admit_set_swap(u64 pages)
 	lock_release(&lock);
 }
 
+void admit_lose_swap(void)
+{
+	lock_acquire(&lock);
+	swap_pages -= swap_pages > 0;
+	lock_release(&lock);
+}
+
 void mm_set_overcommit(bool allow_unsafe)
 {
 	lock_acquire(&lock);

@@ -20,8 +20,9 @@ err_t admit_promise(const struct mm_vm_config *config, struct promise *promise, 
 /* The VM gets another min or pool; the same errors.  Needs its lock; `host` is from before that. */
 err_t admit_change(struct mm_vm *vm, u64 host, u64 min_pages, u32 pool, char *why, size_t why_bytes);
 void admit_return(const struct promise *promise);
-/* The swap area has this many pages. */
+/* The swap area has this many pages; one less, as it has failed. */
 void admit_set_swap(u64 pages);
+void admit_lose_swap(void);
 void admit_totals(struct mm_totals *totals);
 
 /* What the hypervisor holds, which cannot be promised; takes the VMs' locks. */

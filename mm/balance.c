@@ -39,9 +39,11 @@ void balance_apply(struct mm_vm *vm, const struct reclaim_row *row, enum mm_stat
 
 	CHECK(lock_is_mine(vm->lock));
 	vm->balance.target = row->target;
-	vm->balance.page_out = row->page_out;
 	__atomic_store_n(&vm->balance.throttled, row->throttled, __ATOMIC_RELAXED);
 	balloon_ask(vm, row->balloon_target);
+	if (row->page_out || vm->balance.paging) /* what somebody else has asked for goes on */
+		pageout_want(vm, row->page_out);
+	vm->balance.paging = row->page_out > 0;
 	record(&vm->balance, &(struct mm_decision){
 				     .first_ns = now,
 				     .last_ns = now,

@@ -7,7 +7,7 @@ enum { BALANCE_DECISIONS = 16 };
 
 struct balance {
 	u64 target;    /* pages that it should hold */
-	u64 page_out;  /* pages still to go out */
+	bool paging;   /* its last decision paged out */
 	u32 throttled; /* 0 or 1: read without the lock */
 	u32 decisions; /* in all; the ring keeps the latest */
 	struct mm_decision ring[BALANCE_DECISIONS];

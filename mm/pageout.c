@@ -19,6 +19,14 @@ void mm_pageout_choose(struct mm_vm *vm, enum mm_victims victims)
 	lock_release(vm->lock);
 }
 
+void pageout_want(struct mm_vm *vm, u64 pages)
+{
+	vm->pageout.wanted = pages;
+	vm->pageout.fruitless = 0;
+	if (pages)
+		platform_work();
+}
+
 err_t mm_pageout(struct mm_vm *vm, u64 pages)
 {
 	if (pages > vm->max_pages)
@@ -26,12 +34,9 @@ err_t mm_pageout(struct mm_vm *vm, u64 pages)
 	lock_acquire(vm->lock);
 	err_t error = vm->release_phase ? E_STATE : OK;
 
-	if (!error) {
-		vm->pageout.wanted = pages;
-		vm->pageout.fruitless = 0;
-	}
+	if (!error)
+		pageout_want(vm, pages);
 	lock_release(vm->lock);
-	platform_work();
 	return error;
 }
 

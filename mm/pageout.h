@@ -17,6 +17,8 @@ struct pageout {
 	struct victims victims;
 };
 
+/* As mm_pageout. */
+void pageout_want(struct mm_vm *vm, u64 pages);
 /* A page has gone.  Needs the VM's lock, as do all. */
 void pageout_lost(struct mm_vm *vm, enum pageout_way way);
 /* The VM ends. */

@@ -146,6 +146,7 @@ static void enter_vm(struct mm_vm *vm)
 		.balloon_limit = vm->balloon.limit,
 		.has_balloon = vm->balloon.here,
 		.answers = balloon_judge(vm),
+		.pages_out = swap_is_on() || vm->store.frames < vm->store.limit,
 	};
 	job.held += job.rows[job.vms].held;
 	job.who[job.vms].id = vm->id;

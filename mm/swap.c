@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mm/swap.h"
 #include "kernel/lib/log.h"
+#include "mm/admit.h"
 #include "mm/cipher.h"
 #include "mm/debt.h"
 #include "mm/frame.h"
@@ -84,6 +85,7 @@ err_t mm_swap_init(void)
 	if (slot_count() < slots)
 		log_line("swap: %llu pages of %llu are used: more would not pay for their table", (unsigned long long)slot_count(),
 			 (unsigned long long)slots);
+	admit_set_swap(slot_count());
 	on = true;
 	return OK;
 }
@@ -412,10 +414,12 @@ static void finish_write(struct mm_vm *vm, const struct request *request, u32 in
 		leave_frame(vm, &page, number);
 		pageout_lost(vm, PAGEOUT_SWAPPED);
 	}
-	if (request->error)
+	if (request->error) {
 		slot_spoil(number);
-	else if (!waits)
+		admit_lose_swap();
+	} else if (!waits) {
 		slot_give(number, 1);
+	}
 	count(request->error ? &totals.errors : &totals.written, 1);
 }
 

@@ -55,6 +55,7 @@ static void start(u32 slot, u64 min, u64 max, u32 shares, enum driver_kind drive
 
 	assert_int_equal(mm_vm_init(fake_vm(slot), &config, why, sizeof(why)), OK);
 	guests[slot] = (struct guest){ .runs = true, .driver = driver, .size = (u32)max };
+	mm_compress_set_limit(fake_vm(slot), 0);
 	if (driver != NO_DRIVER)
 		mm_balloon_hello(fake_vm(slot));
 }
@@ -393,6 +394,55 @@ static void a_dead_balloon_is_found_out_and_nobody_else_moves_because_of_it(void
 	assert_int_equal(state_now(), MM_HIGH);
 }
 
+static void a_dead_balloons_vm_is_paged_out_instead(void **state)
+{
+	struct mm_decision decisions[BALANCE_DECISIONS];
+	struct mm_compress compressed;
+	bool said = false;
+
+	(void)state;
+	only_a_can_give(DEAD);
+	mm_compress_set_limit(fake_vm(A), SIZE / 4);
+	u64 target = target_of(C);
+
+	for (u32 second = 0; second < 60; second++) {
+		tick();
+		assert_in_range(target_of(C), target - 4, target + 4);
+	}
+	mm_compress_look(fake_vm(A), &compressed);
+	assert_true(compressed.pages > 60);
+	assert_int_equal(state_now(), MM_HIGH);
+	u32 count = mm_why(fake_vm(A), decisions, BALANCE_DECISIONS);
+
+	for (u32 i = 0; i < count; i++)
+		said |= decisions[i].page_out && strstr(decisions[i].reason, "its balloon does not answer: paged out");
+	assert_true(said);
+}
+
+/* Nobody has a balloon: what does not fit goes to the swap area, which admission has counted on, and comes back. */
+static void without_balloons_a_machine_that_is_too_full_swaps(void **state)
+{
+	struct mm_totals totals;
+
+	(void)state;
+	fake_swap(6000);
+	assert_int_equal(mm_swap_init(), OK);
+	mm_totals(&totals);
+	assert_int_equal(totals.swap, 6000);
+	for (u32 slot = A; slot <= C; slot++)
+		start(slot, MIN, SIZE, 10, NO_DRIVER);
+	for (u32 round = 0; round < 3; round++) {
+		for (u32 slot = A; slot <= C; slot++)
+			assert_int_equal(fill(slot, SIZE), SIZE);
+		run(3);
+	}
+	assert_int_equal(state_now(), MM_HIGH);
+	struct mm_pageout lost;
+
+	mm_pageout_look(fake_vm(A), &lost);
+	assert_true(lost.swapped > 0);
+}
+
 static void one_that_touches_what_it_gave_is_not_believed(void **state)
 {
 	(void)state;
@@ -584,6 +634,8 @@ int main(void)
 		TEST(who_is_above_a_max_that_was_lowered_gives_in_plenty),
 		TEST(shares_and_idle_memory_decide_who_gives),
 		TEST(a_dead_balloon_is_found_out_and_nobody_else_moves_because_of_it),
+		TEST(a_dead_balloons_vm_is_paged_out_instead),
+		TEST(without_balloons_a_machine_that_is_too_full_swaps),
 		TEST(one_that_touches_what_it_gave_is_not_believed),
 		TEST(a_slow_driver_is_given_time),
 		TEST(who_is_above_target_is_throttled_only_while_memory_is_very_short),
