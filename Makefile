@@ -44,14 +44,15 @@ $(B)/kernel/mm/key_avx2.o: KERNEL_CFLAGS := $(filter-out -mgeneral-regs-only,$(K
 $(B)/asan/mm/key_avx2.o $(B)/tsan/mm/key_avx2.o: HOST_FLAGS += -mavx2
 $(B)/fuzz/mm/key_avx2.o: FUZZ_FLAGS += -mavx2
 
-# Functions of Debian's static libraries, with what they need of them, as one object for the kernel and the host: NAME_TAKEN lists them.
-IPSec_MB_TAKEN := aes_keyexp_128_enc_sse aes_gcm_precomp_128_sse aes_gcm_enc_128_sse aes_gcm_dec_128_sse
-lz4_TAKEN := LZ4_initStream LZ4_resetStream_fast LZ4_compress_fast_continue LZ4_decompress_safe_usingDict
-LIBRARIES := IPSec_MB lz4
+# Members of Debian's static libraries, as one object for the kernel and the host; what they need beside is kernel/lib's, libc.c's and cipher.c's.
+crypto_TAKEN := libcrypto-lib-aesni-x86_64.o libcrypto-lib-ghash-x86_64.o
+lz4_TAKEN := lz4.o
+LIBRARIES := crypto lz4
 $(B)/libraries.o: Makefile
-	@mkdir -p $(@D)
+	@rm -rf $(B)/libraries && mkdir -p $(B)/libraries
 	@echo "  LD      $@"
-	@ld -r -o $@ $(foreach name,$(LIBRARIES),$(addprefix -u ,$($(name)_TAKEN)) $(shell $(CC) -print-file-name=lib$(name).a))
+	@$(foreach name,$(LIBRARIES),ar x --output $(B)/libraries $(shell $(CC) -print-file-name=lib$(name).a) $($(name)_TAKEN) &&) true
+	@ld -r -o $@ $(foreach name,$(LIBRARIES),$($(name)_TAKEN:%=$(B)/libraries/%))
 
 # Their code wants the stack on 16 bytes, which ours is not.
 $(B)/kernel/mm/cipher.o $(B)/kernel/mm/compress.o: KERNEL_CFLAGS := $(filter-out -mpreferred-stack-boundary=%,$(KERNEL_CFLAGS)) -mpreferred-stack-boundary=4 -mincoming-stack-boundary=3

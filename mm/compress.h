@@ -2,8 +2,8 @@
 /*
  * Pages that nobody has used for a while, kept as LZ4 in a quarter or half of a frame of their own VM (store.h): nearer than a disk.
  *
- * A page is compressed in four pieces, one a call, because a whole one may take 60,000 instructions and a step has 20,000; it comes back in one.
- * What is between the pieces is the VM's own.  All need the VM's lock; compress_page is called within simd_begin and simd_end.
+ * A page is compressed in eight pieces, one a call: a whole one may take 80,000 instructions, and a step has 20,000.  It comes back in one.
+ * What is kept between the pieces is the VM's own.  All need the VM's lock; compress_page is called within simd_begin and simd_end.
  */
 #pragma once
 #include "mm/entry.h"
@@ -11,7 +11,7 @@
 
 struct page;
 
-enum { COMPRESS_PIECES = 4, COMPRESS_PIECE = PAGE_SIZE / COMPRESS_PIECES, COMPRESS_ORDER = 3 };
+enum { COMPRESS_PIECES = 8, COMPRESS_PIECE = PAGE_SIZE / COMPRESS_PIECES, COMPRESS_ORDER = 3 };
 
 struct compressor {
 	u32 work;                    /* MPN of 2^COMPRESS_ORDER frames for LZ4 and what it makes, 0: none yet */

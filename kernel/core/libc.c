@@ -5,7 +5,6 @@
  */
 #include "kernel/core/panic.h"
 #include <stdlib.h>
-#include <string.h>
 
 void *calloc(size_t count, size_t bytes)
 {
@@ -15,9 +14,4 @@ void *calloc(size_t count, size_t bytes)
 void free(void *pointer)
 {
 	panic("a library gives %p back to a heap", pointer);
-}
-
-char *strerror(int number)
-{
-	panic("a library asks for the text of error %d", number);
 }
