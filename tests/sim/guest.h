@@ -45,6 +45,17 @@ void guest_must_read(struct guest *guest, u32 page);
 void guest_must_mark(struct guest *guest, u32 page, u64 mark);
 void guest_must_fill(struct guest *guest, u32 page, u64 base);
 
+/* Its contents are of no more use to the guest; are they of any? */
+static inline void guest_forget(struct guest *guest, u32 page)
+{
+	guest->base[page] = guest->mark[page] = 0;
+}
+
+static inline bool guest_knows(const struct guest *guest, u32 page)
+{
+	return guest->mark[page] != 0;
+}
+
 /* A new period: how many pages the one before has accessed. */
 u32 guest_next_period(struct guest *guest);
 /* Compare every byte of every page that has contents; pages that differ. */

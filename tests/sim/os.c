@@ -25,7 +25,6 @@ struct os *os_start(struct guest *guest, u32 data)
 	};
 	for (u32 page = guest->pages; page-- > 0;)
 		os->free[os->free_count++] = page;
-	mm_balloon_hello(guest->mm);
 	return os;
 }
 
@@ -36,6 +35,7 @@ void os_end(struct os *os)
 	free(os->used);
 	free(os->free);
 	free(os->given);
+	guest_end(os->guest);
 	free(os);
 }
 
@@ -52,37 +52,61 @@ static u32 take_page(struct os *os)
 		os->hand = (os->hand + 1) % os->guest->pages;
 		if (data && !os->used[page]) {
 			os->page_of[data - 1] = os->data_of[page] = 0;
+			guest_forget(os->guest, page);
 			return page;
 		}
 		os->used[page] = false;
 	}
 }
 
-bool os_use(struct os *os, u32 data, bool write)
+enum os_use os_boot(struct os *os)
 {
-	bool hit = os->page_of[data] != 0;
+	if (os->zeroed == os->guest->pages)
+		return OS_HIT;
+	if (!guest_fill(os->guest, os->zeroed, 0))
+		return OS_WAITS;
+	os->zeroed++;
+	return OS_MISS;
+}
 
-	if (!hit) {
+static u64 content_of(const struct os *os, u32 data)
+{
+	return data < os->common ? guest_common(os->system, data) : guest_unique(os->guest, data);
+}
+
+/* The page that has this data, or will have it when it has been filled. */
+static u32 page_for(struct os *os, u32 data)
+{
+	if (!os->page_of[data]) {
 		u32 page = take_page(os);
 
 		os->page_of[data] = page + 1;
 		os->data_of[page] = data + 1;
-		guest_must_fill(os->guest, page, guest_unique(os->guest, data));
 	}
-	u32 page = os->page_of[data] - 1;
+	return os->page_of[data] - 1;
+}
+
+enum os_use os_use(struct os *os, u32 data, bool write)
+{
+	u32 page = page_for(os, data);
+	bool hit = guest_knows(os->guest, page);
+	u64 content = content_of(os, data);
 
 	os->used[page] = true;
-	os->hits += hit;
+	if (!hit && !guest_fill(os->guest, page, content))
+		return OS_WAITS;
 	os->misses += !hit;
-	if (write)
-		guest_must_mark(os->guest, page, guest_unique(os->guest, data) ^ BIT(62));
-	else
-		guest_must_read(os->guest, page);
-	return hit;
+	if (!(write ? guest_mark(os->guest, page, content ^ BIT(62)) : guest_read(os->guest, page)))
+		return OS_WAITS;
+	os->hits += hit;
+	return hit ? OS_HIT : OS_MISS;
 }
 
 void os_balloon(struct os *os, u32 pages)
 {
+	if (!os->has_driver)
+		mm_balloon_hello(os->guest->mm);
+	os->has_driver = true;
 	u64 target = mm_balloon_target(os->guest->mm);
 
 	for (; pages > 0 && os->given_count < target; pages--) {

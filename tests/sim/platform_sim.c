@@ -156,6 +156,59 @@ err_t platform_back_table(u64 offset, u64 bytes, struct mm_range *take)
 	return OK;
 }
 
+/* ---- a disk: one transfer after the other ---- */
+
+enum { TRANSFERS = 16 };
+
+static struct transfer {
+	bool there, write;
+	u32 slot, pages;
+	mpn_t buffer;
+	u64 due_ns;
+} transfers[TRANSFERS];
+static u8 *area;
+static u64 area_slots, seek_ns, page_ns, disk_free_ns;
+
+void sim_disk(u32 slots, u64 seek, u64 page)
+{
+	area = map_or_die((u64)slots << PAGE_SHIFT);
+	area_slots = slots;
+	seek_ns = seek;
+	page_ns = page;
+}
+
+u64 platform_swap_slots(void)
+{
+	return area_slots;
+}
+
+static void transfer(u32 slot, mpn_t buffer, u32 pages, u32 request, bool write)
+{
+	CHECK(request < TRANSFERS && !transfers[request].there && slot + pages <= area_slots);
+	disk_free_ns = max_u64(disk_free_ns, now_ns) + seek_ns + pages * page_ns;
+	transfers[request] = (struct transfer){ true, write, slot, pages, buffer, disk_free_ns };
+}
+
+void platform_swap_write(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	transfer(slot, buffer, pages, request, true);
+}
+
+void platform_swap_read(u32 slot, mpn_t buffer, u32 pages, u32 request)
+{
+	transfer(slot, buffer, pages, request, false);
+}
+
+static void complete(u32 request)
+{
+	struct transfer *done = &transfers[request];
+	void *slot = area + ((u64)done->slot << PAGE_SHIFT), *buffer = platform_frame(done->buffer);
+
+	memcpy(done->write ? slot : buffer, done->write ? buffer : slot, (size_t)done->pages << PAGE_SHIFT);
+	done->there = false;
+	mm_swap_done(request, OK);
+}
+
 /* ---- the rest of the platform ---- */
 
 u64 platform_time_ns(void)
@@ -166,6 +219,24 @@ u64 platform_time_ns(void)
 void sim_pass_ns(u64 ns)
 {
 	now_ns += ns;
+	for (u32 request = 0; request < TRANSFERS; request++) {
+		if (transfers[request].there && transfers[request].due_ns <= now_ns)
+			complete(request);
+	}
+}
+
+void sim_wait_disk(void)
+{
+	u64 next_ns = UINT64_MAX;
+
+	for (u32 request = 0; request < TRANSFERS; request++) {
+		if (transfers[request].there)
+			next_ns = min_u64(next_ns, transfers[request].due_ns);
+	}
+	if (next_ns == UINT64_MAX)
+		next_ns = now_ns + SIM_MS;
+	sim_pass_ns(next_ns > now_ns ? next_ns - now_ns : 0);
+	sim_work();
 }
 
 u64 platform_random(void)
@@ -230,6 +301,11 @@ static void forget(void)
 		munmap(sim_memory, memory_bytes);
 		munmap(table, table_bytes);
 	}
+	if (area)
+		munmap(area, area_slots << PAGE_SHIFT);
+	area = NULL;
+	area_slots = disk_free_ns = 0;
+	memset(transfers, 0, sizeof(transfers));
 }
 
 void sim_machine(u64 seed, u32 low_pages, u32 high_pages)
@@ -285,21 +361,4 @@ void sim_vm_end(u32 id)
 	free(space->leaf);
 	free(space->table);
 	*space = (struct sim_space){ 0 };
-}
-
-u64 platform_swap_slots(void)
-{
-	return 0;
-}
-
-void platform_swap_write(u32 slot, mpn_t buffer, u32 pages, u32 request)
-{
-	(void)slot, (void)buffer, (void)pages, (void)request;
-	CHECK(!"there is no swap area");
-}
-
-void platform_swap_read(u32 slot, mpn_t buffer, u32 pages, u32 request)
-{
-	(void)slot, (void)buffer, (void)pages, (void)request;
-	CHECK(!"there is no swap area");
 }

@@ -31,6 +31,8 @@ extern struct sim_space sim_spaces[SIM_IDS];
 
 /* A machine begins: `low_pages` below 4 GiB and `high_pages` above.  Whatever was before is forgotten. */
 void sim_machine(u64 seed, u32 low_pages, u32 high_pages);
+/* Its swap area: a disk that needs `seek` and then `page` for each page, nanoseconds; before mm_swap_init. */
+void sim_disk(u32 slots, u64 seek, u64 page);
 /* All memory of these VMs lies below 4 GiB. */
 struct mm_vm *sim_vm_start(const struct mm_vm_config *config);
 void sim_vm_end(u32 id);
@@ -40,6 +42,8 @@ void sim_step_end(void);
 /* mm's background work, as long as there is any. */
 void sim_work(void);
 void sim_pass_ns(u64 ns);
+/* The only guest waits: time passes until the disk has done something (or a millisecond, if it has nothing to do). */
+void sim_wait_disk(void);
 
 /* Random numbers of the experiment, apart from the machine's. */
 static inline u64 sim_random(u64 *state)

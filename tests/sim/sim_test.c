@@ -68,10 +68,7 @@ static u64 run(u64 seed)
 	}
 	audit_all();
 	assert_int_equal(guest_lost(os->guest) + os->guest->lost, 0);
-	struct guest *guest = os->guest;
-
 	os_end(os);
-	guest_end(guest);
 	return digest;
 }
 

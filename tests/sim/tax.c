@@ -41,7 +41,7 @@ static u32 serve(void)
 		u64 u = sim_random(&random_state) >> 32;
 		u32 data = (u32)((u * u >> 32) * os[BUSY]->data >> 32);
 
-		us += os_use(os[BUSY], data, operations % WRITES_IN == 0) ? HIT_US : HIT_US + MISS_US;
+		us += os_use(os[BUSY], data, operations % WRITES_IN == 0) == OS_HIT ? HIT_US : HIT_US + MISS_US;
 	}
 	return operations;
 }
