@@ -396,6 +396,14 @@ static void a_dead_balloon_is_found_out_and_nobody_else_moves_because_of_it(void
 	assert_int_equal(state_now(), MM_HIGH);
 }
 
+static u64 unreserved(void)
+{
+	u64 pages = admit_lock();
+
+	admit_unlock();
+	return pages;
+}
+
 static void a_dead_balloons_vm_is_paged_out_instead(void **state)
 {
 	struct mm_decision decisions[BALANCE_DECISIONS];
@@ -405,7 +413,7 @@ static void a_dead_balloons_vm_is_paged_out_instead(void **state)
 	(void)state;
 	only_a_can_give(DEAD);
 	mm_compress_set_limit(fake_vm(A), SIZE / 4);
-	u64 target = target_of(C);
+	u64 target = target_of(C), before = unreserved();
 
 	for (u32 second = 0; second < 60; second++) {
 		tick();
@@ -413,6 +421,7 @@ static void a_dead_balloons_vm_is_paged_out_instead(void **state)
 	}
 	mm_compress_look(fake_vm(A), &compressed);
 	assert_true(compressed.pages > 60);
+	assert_int_equal(unreserved(), before); /* its compressed pages are its own */
 	assert_int_equal(state_now(), MM_HIGH);
 	u32 count = mm_why(fake_vm(A), decisions, BALANCE_DECISIONS);
 
