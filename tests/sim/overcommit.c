@@ -110,7 +110,6 @@ static void begin(void)
 
 	sim_machine(SEED, MACHINE_MB * SIM_MIB_PAGES, 0);
 	sim_disk(SWAP_MB * SIM_MIB_PAGES, SEEK_NS, PAGE_NS);
-	mm_set_overcommit(true);
 	CHECK(mm_swap_init() == OK && share_init() == OK);
 	share_group_begin(GROUP, SHARE_FAST);
 	for (u32 i = 0; i < VMS * OVERHEAD_MB * SIM_MIB_PAGES / LARGE_PAGES; i++)

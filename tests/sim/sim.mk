@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The simulator: each tests/sim/NAME.c that has a main() is an experiment, a host program at -O2 over the kernel's own mm/.  It writes
 # build/sim/NAME.csv, NAME.gnuplot makes build/sim/NAME.png of it.  Included by the Makefile behind the host tests, whose lists it needs.
-SIM := victims active sampling tax iopage collide scale
+SIM := overcommit victims active sampling tax iopage collide scale
 SIM_SUPPORT := $(addprefix tests/sim/,platform_sim.c guest.c os.c report.c) $(SUPPORT)
 SIM_SRCS := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) $(wildcard mm/*.c)
 SIM_FLAGS := $(filter-out -O1,$(HOST_FLAGS)) -O2
