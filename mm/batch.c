@@ -36,6 +36,14 @@ bool batch_keep(struct mm_vm *vm, enum batch_user user, struct page *page, struc
 	return true;
 }
 
+u32 batch_room(const struct mm_vm *vm, enum batch_user user)
+{
+	const struct batch *batch = &vm->batches[user];
+
+	CHECK(batch->count <= BATCH_PAGES);
+	return batch->closed ? 0 : BATCH_PAGES - batch->count;
+}
+
 void batch_close(struct mm_vm *vm, enum batch_user user)
 {
 	struct batch *batch = &vm->batches[user];

@@ -36,6 +36,8 @@ struct page;
 bool batch_add(struct mm_vm *vm, enum batch_user user, struct page *page, struct candidate candidate);
 /* The same for the batch after the one that is being committed, in the place of the candidate that batch_next gave; once for each. */
 bool batch_keep(struct mm_vm *vm, enum batch_user user, struct page *page, struct candidate candidate);
+/* How many more it takes now. */
+u32 batch_room(const struct mm_vm *vm, enum batch_user user);
 /* No more candidates: from now on the batch, if there is one, waits for its debt. */
 void batch_close(struct mm_vm *vm, enum batch_user user);
 /* None of them is a candidate any more. */

@@ -30,23 +30,50 @@ void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_ki
 		pmap_note(page, ENTRY_CHANGED);
 }
 
+/* The frame of a page whose contents the table knows, or 0. */
+static u32 find_known(struct mm_vm *vm, u32 ppn, struct page *page)
+{
+	if (!pmap_is_memory(vm, (ppn_t){ ppn }) || !pmap_look(vm, (ppn_t){ ppn }, page))
+		return 0;
+	u32 mpn = entry_frame(page_entry(page));
+
+	return entry_state(page_entry(page)) == PAGE_PRIVATE && frame_state(mpn) == FRAME_HINT ? mpn : 0;
+}
+
 /* The page, if it is still as its hint tells, as far as the table knows. */
 static bool find_hint(struct mm_vm *vm, u32 ppn, u32 hash, struct page *page)
 {
-	if (!pmap_is_memory(vm, (ppn_t){ ppn }) || !pmap_look(vm, (ppn_t){ ppn }, page))
-		return false;
-	u32 mpn = entry_frame(page_entry(page));
+	u32 mpn = find_known(vm, ppn, page);
 
-	return entry_state(page_entry(page)) == PAGE_PRIVATE && frame_state(mpn) == FRAME_HINT && frame_of(mpn)->hash == hash;
+	return mpn && frame_of(mpn)->hash == hash;
 }
 
 /* A shared frame may have the contents that this page's hint tells of. */
 static void propose(struct mm_vm *vm, u32 ppn, u32 hash)
 {
+	struct scan *scan = &vm->scan;
 	struct page page;
 
-	if (find_hint(vm, ppn, hash, &page))
+	if (!find_hint(vm, ppn, hash, &page))
+		return;
+	if (!batch_room(vm, BATCH_SHARE) && scan->called_count < SCAN_CALLED)
+		scan->called[scan->called_count++] = ppn;
+	else
 		commit_add(vm, &page, hash, CANDIDATE_JOIN);
+}
+
+void commit_called(struct mm_vm *vm)
+{
+	struct scan *scan = &vm->scan;
+	struct page page;
+
+	CHECK(scan->called_count <= SCAN_CALLED);
+	while (scan->called_count && batch_room(vm, BATCH_SHARE)) {
+		u32 mpn = find_known(vm, scan->called[--scan->called_count], &page);
+
+		if (mpn)
+			commit_add(vm, &page, frame_of(mpn)->hash, CANDIDATE_JOIN);
+	}
 }
 
 /* ---- out of it ---- */
@@ -132,8 +159,9 @@ static void commit_join(struct scan_work *work, struct candidate *candidate, str
 
 	if (join(vm, page, candidate->hash, candidate->ceiling))
 		return;
-	/* It may have been written between its hash and its guard. */
-	u32 hash = share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd);
+	/* Has it been written between its hash and its guard? */
+	bool written = page_entry(page) & ENTRY_CHANGED;
+	u32 hash = written ? share_hash(vm->group, platform_frame((mpn_t){ mpn }), work->simd) : candidate->hash;
 	struct share_match other = share_find_hint(mpn, vm->group, hash);
 	bool alike = hash == candidate->hash && other.mpn;
 

@@ -9,7 +9,7 @@ struct scan_work {
 	struct mm_vm *vm;
 	u32 group; /* its, for when it is no longer locked */
 	u32 pages; /* to hash or to compare: what costs */
-	u32 looks; /* groups and entries: what is cheap */
+	u32 looks; /* at groups: what is cheap */
 	bool simd;
 	bool secure;                /* its group is */
 	u32 hash;                   /* of the partner */
@@ -27,6 +27,8 @@ bool commit_is_zero(u32 mpn);
 void commit_add(struct mm_vm *vm, struct page *page, u32 hash, enum candidate_kind kind);
 /* A reference to the shared frame that holds what `mpn` holds, or 0. */
 u32 commit_find_equal(struct mm_vm *vm, u32 mpn, u32 hash);
+/* Pages that were proposed while the batch took none become candidates. */
+void commit_called(struct mm_vm *vm);
 /* Commit what is settled, until the step's work is used up or a partner is found. */
 void commit_some(struct scan_work *work);
 

@@ -51,6 +51,7 @@ enum busy_part {
 #define ENTRY_EPOCH_SHIFT 14
 #define ENTRY_COPIES_SHIFT 22
 #define ENTRY_PART_SHIFT 30
+#define ENTRY_PART (3ULL << ENTRY_PART_SHIFT)
 #define ENTRY_FRAME_SHIFT 32
 enum { ENTRY_MAX_PINS = 255, ENTRY_MAX_COPIES = 255 };
 
@@ -93,7 +94,7 @@ static inline u32 entry_part(u64 entry)
 
 static inline u64 entry_with_part(u64 entry, u32 part)
 {
-	return (entry & ~(3ULL << ENTRY_PART_SHIFT)) | (u64)part << ENTRY_PART_SHIFT;
+	return (entry & ~ENTRY_PART) | (u64)part << ENTRY_PART_SHIFT;
 }
 
 /* Does the page hold a reference to a shared frame? */

@@ -9,7 +9,7 @@
 #include "mm/unshare.h"
 #include "mm/watch.h"
 
-enum { MAX_PATIENCE = 3 };
+enum { MAX_PATIENCE = 3, CACHE_LINE_BYTES = 64, EXPECTED_BYTES = 8 * CACHE_LINE_BYTES };
 
 /* A page of which the hash is known, but not yet whether others have it. */
 struct sighting {
@@ -24,6 +24,12 @@ struct sightings {
 	u32 count;
 };
 
+/* Of this state, and nobody keeps it where it is. */
+static bool can_be_candidate(u64 entry)
+{
+	return entry_state(entry) == PAGE_PRIVATE && !(entry & (ENTRY_PINNED | ENTRY_GUARDED));
+}
+
 /* ---- a pass ---- */
 
 static u64 gcd(u64 a, u64 b)
@@ -37,18 +43,17 @@ static u64 gcd(u64 a, u64 b)
 	return a;
 }
 
-/* An order that nobody can foresee, and that meets each group once: from `start` in strides that have no divisor in common with n. */
+/* An order that nobody can foresee, and that meets each group once: in strides that have no divisor in common with n. */
 static void begin_pass(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
 	u64 groups = watch_group_count(vm);
 
-	scan->start = platform_random() % groups;
+	scan->group = platform_random() % groups;
 	do
 		scan->stride = 1 + platform_random() % groups;
 	while (gcd(scan->stride, groups) != 1);
-	scan->done = 0;
-	scan->index = HARVEST_PAGES;
+	scan->done = scan->due = 0;
 	scan->pass++;
 	scan->active = true;
 }
@@ -62,37 +67,89 @@ void mm_share_begin_pass(struct mm_vm *vm)
 	platform_work();
 }
 
-/* The group under way. */
-static u64 group_at(const struct mm_vm *vm)
+/*
+ * Is the page to be looked at?  What has changed since it was looked at; a page that was changed each time in every 4th, 16th, 64th pass only,
+ * until it rests.
+ */
+static bool has_changed(const struct mm_vm *vm, u64 *slot)
 {
-	const struct scan *scan = &vm->scan;
+	u32 patience = entry_part(*slot);
 
-	CHECK(scan->done > 0 && scan->done <= watch_group_count(vm));
-	return (scan->start + (scan->done - 1) * scan->stride) % watch_group_count(vm);
+	if (!(*slot & ENTRY_CHANGED)) {
+		*slot = entry_with_part(*slot, patience - 1);
+		return false;
+	}
+	if (vm->scan.pass & ((1U << 2 * patience) - 1))
+		return false;
+	bool known = frame_state(entry_frame(*slot)) == FRAME_HINT;
+
+	*slot = entry_with_part(*slot & ~ENTRY_CHANGED, known && patience < MAX_PATIENCE ? patience + 1 : patience);
+	return true;
 }
 
-/* Into the next group; false: the pass is over. */
+/* In a secure group what nobody uses is looked at, as far as hardware tells: the next access costs a copy. */
+static u64 find_due(const struct mm_vm *vm, u64 *entries, u32 pages, const struct mm_harvest *seen)
+{
+	const u64 secure_due = seen->known ? ~(seen->touched | seen->changed) : ~0ULL;
+	bool secure = share_is_secure(vm->group);
+	u64 due = 0;
+
+	for (u32 i = 0; i < pages; i++) {
+		if (!can_be_candidate(entries[i]))
+			continue;
+		if (secure)
+			due |= secure_due & BIT(i);
+		else if ((entries[i] & (ENTRY_CHANGED | ENTRY_PART)) && has_changed(vm, &entries[i]))
+			due |= BIT(i);
+	}
+	return due;
+}
+
+/*
+ * Into the next group; false: the pass is over.  What is due is decided at once: what is written from now on counts as changed when the pages
+ * have been looked at.
+ */
 static bool next_group(struct mm_vm *vm)
 {
 	struct scan *scan = &vm->scan;
+	u64 groups = watch_group_count(vm);
 	struct mm_harvest seen;
 	u32 pages;
 
-	if (scan->done == watch_group_count(vm)) {
+	CHECK(!scan->due && scan->done <= groups);
+	if (scan->done == groups) {
 		scan->active = false;
 		scan->ended_ns = platform_time_ns();
 		return false;
 	}
 	scan->done++;
-	if (!watch_harvest_group(vm, group_at(vm), &pages, &seen))
-		return true;
-	scan->in_use = seen.known ? seen.touched | seen.changed : 0;
+	scan->group += scan->stride;
+	if (scan->group >= groups)
+		scan->group -= groups;
+	u64 *entries = watch_harvest_group(vm, scan->group, &pages, &seen);
+
+	if (entries)
+		scan->due = find_due(vm, entries, pages, &seen);
 	scan->group_epoch = vm->last_epoch;
-	scan->index = 0;
 	return true;
 }
 
 /* ---- one page ---- */
+
+/* Memory that no cache holds is slow to begin with: a page's first lines come near while another one is worked on. */
+static void expect_frame(u32 mpn)
+{
+	const u8 *bytes = platform_frame((mpn_t){ mpn });
+
+	for (u32 i = 0; i < EXPECTED_BYTES; i += CACHE_LINE_BYTES)
+		__builtin_prefetch(bytes + i);
+}
+
+static void expect_page(u64 entry)
+{
+	if (can_be_candidate(entry))
+		expect_frame(entry_frame(entry));
+}
 
 static void look_at(struct scan_work *work, struct page *page, struct sightings *sightings)
 {
@@ -125,59 +182,37 @@ static void look_up(struct scan_work *work, struct sightings *sightings)
 	for (u32 i = 0; i < sightings->count; i++) {
 		struct sighting *sighting = &sightings->seen[i];
 
-		if (share_look(entry_frame(page_entry(&sighting->page)), vm->group, sighting->hash).mpn)
-			commit_add(vm, &sighting->page, sighting->hash, CANDIDATE_JOIN);
+		struct share_match match = share_look(entry_frame(page_entry(&sighting->page)), vm->group, sighting->hash);
+
+		if (!match.mpn)
+			continue;
+		if (match.shared)
+			expect_frame(match.mpn);
+		commit_add(vm, &sighting->page, sighting->hash, CANDIDATE_JOIN);
 	}
-}
-
-/*
- * What has changed since it was looked at; a page that was changed each time in every 4th, 16th, 64th pass only, until it rests.  In a secure
- * group what nobody uses: the next access costs a copy.
- */
-static bool is_due(const struct scan_work *work, struct page *page)
-{
-	struct mm_vm *vm = work->vm;
-	u64 entry = page_entry(page);
-	u32 patience = entry_part(entry);
-
-	if (entry_state(entry) != PAGE_PRIVATE || (entry & (ENTRY_PINNED | ENTRY_GUARDED)))
-		return false;
-	if (work->secure)
-		return !(vm->scan.in_use & BIT(page->index % HARVEST_PAGES));
-	if (!(entry & ENTRY_CHANGED)) {
-		if (patience)
-			*page->slot = entry_with_part(entry, patience - 1);
-		return false;
-	}
-	if (vm->scan.pass & ((1U << 2 * patience) - 1))
-		return false;
-	bool known = frame_state(entry_frame(entry)) == FRAME_HINT;
-
-	*page->slot = entry_with_part(entry & ~ENTRY_CHANGED, known && patience < MAX_PATIENCE ? patience + 1 : patience);
-	return true;
 }
 
 /* The batch might not take all that may be found next. */
 static bool is_full(const struct mm_vm *vm)
 {
-	return vm->batches[BATCH_SHARE].count + SIGHTINGS > BATCH_PAGES;
+	return batch_room(vm, BATCH_SHARE) < SIGHTINGS;
 }
 
 /* The next pages of the group, as far as the step goes. */
 static void scan_group(struct scan_work *work)
 {
 	struct scan *scan = &work->vm->scan;
-	ppn_t first = pmap_nth_ppn(work->vm, group_at(work->vm) * HARVEST_PAGES);
+	ppn_t first = pmap_nth_ppn(work->vm, scan->group * HARVEST_PAGES);
 	struct sightings sightings = { .count = 0 };
 	struct page page;
 
-	for (u32 found = 0; scan->index < HARVEST_PAGES && work->pages && work->looks && found < SIGHTINGS;) {
-		ppn_t ppn = { first.n + scan->index++ };
+	for (u32 found = 0; scan->due && work->pages && found < SIGHTINGS;) {
+		u32 at = (u32)__builtin_ctzll(scan->due);
 
-		work->looks--;
-		if (!pmap_is_memory(work->vm, ppn) || !pmap_look(work->vm, ppn, &page))
-			scan->index = HARVEST_PAGES;
-		else if (is_due(work, &page)) {
+		scan->due &= scan->due - 1;
+		if (pmap_look(work->vm, (ppn_t){ first.n + at }, &page) && can_be_candidate(page_entry(&page))) {
+			if (scan->due)
+				expect_page(page.slot[(u32)__builtin_ctzll(scan->due) - at]);
 			look_at(work, &page, &sightings);
 			found++;
 		}
@@ -190,7 +225,7 @@ static bool is_group_settled(struct mm_vm *vm)
 {
 	const struct scan *scan = &vm->scan;
 
-	return scan->index == HARVEST_PAGES || platform_settled(vm, (struct mm_debt){ scan->group_epoch });
+	return !scan->due || platform_settled(vm, (struct mm_debt){ scan->group_epoch });
 }
 
 static void scan_pages(struct scan_work *work)
@@ -199,7 +234,7 @@ static void scan_pages(struct scan_work *work)
 	struct scan *scan = &vm->scan;
 
 	while (scan->active && work->pages && work->looks && !is_full(work->vm)) {
-		if (scan->index < HARVEST_PAGES) {
+		if (scan->due) {
 			if (!is_group_settled(vm))
 				return;
 			scan_group(work);
@@ -223,7 +258,7 @@ static bool has_work(struct mm_vm *vm)
 		return batch_is_settled(vm, BATCH_SHARE);
 	if (vm->scan.active)
 		return is_group_settled(vm);
-	return batch->count > 0 || limits_is_pass_due(vm);
+	return batch->count > 0 || vm->scan.called_count > 0 || limits_is_pass_due(vm);
 }
 
 static void step(struct scan_work *work)
@@ -232,8 +267,10 @@ static void step(struct scan_work *work)
 
 	if (!vm->scan.active && limits_is_pass_due(vm))
 		begin_pass(vm);
-	if (!vm->batches[BATCH_SHARE].closed)
+	if (!vm->batches[BATCH_SHARE].closed) {
+		commit_called(vm);
 		scan_pages(work);
+	}
 	if (is_full(vm) || !vm->scan.active)
 		batch_close(vm, BATCH_SHARE);
 	commit_some(work);
@@ -266,7 +303,7 @@ bool mm_share_step(u32 pages)
 		return true;
 	if (!limits_allow())
 		return false;
-	struct scan_work work = { .vm = vm_lock_next(&cursor, has_work), .pages = pages, .looks = pages * HARVEST_PAGES };
+	struct scan_work work = { .vm = vm_lock_next(&cursor, has_work), .pages = pages, .looks = pages };
 
 	if (!work.vm)
 		return false;

@@ -8,15 +8,18 @@
 #pragma once
 #include "mm/pace.h"
 
+enum { SCAN_CALLED = 128 };
+
 /* What the scanner knows of a VM; under its lock. */
 struct scan {
-	u64 start, stride, done; /* groups of pages: where the pass began, its order, how many it has seen */
-	u64 in_use;              /* pages of the group that have been accessed since the last harvest, as far as hardware tells */
+	u64 group, stride, done; /* groups of pages: the one under way, the order of the pass, how many it has seen */
+	u64 due;                 /* pages of the group that are still to be looked at */
 	u64 group_epoch;         /* until it is settled, a page of the group may be written unseen */
 	u32 pass;
-	u32 index;    /* next page of the group; HARVEST_PAGES: the group is done */
 	bool active;  /* a pass is under way */
 	u64 ended_ns; /* when the last one was over */
 	struct pace pace;
+	u32 called_count;
+	u32 called[SCAN_CALLED]; /* pages whose contents became known while the batch took none */
 	struct mm_scan_counts counts;
 };

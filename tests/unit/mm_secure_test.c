@@ -193,9 +193,9 @@ static void a_candidate_that_is_accessed_is_not_merged(void **state)
 	do {
 		mm_share_step(1);
 		fake_end_steps();
-	} while (!fake_vm(A)->batches[BATCH_SHARE].count);
+	} while (!fake_vm(A)->scan.due);
 	fake_cpu_set(1);
-	fake_get(A, 20, 0); /* CPU 1 stays in the guest */
+	fake_get(A, 20, 0); /* CPU 1 stays in the guest, and what is guarded next waits for it */
 	fake_cpu_set(0);
 	while (mm_share_step(8))
 		;

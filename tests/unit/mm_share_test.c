@@ -311,7 +311,7 @@ static void nothing_is_merged_while_a_cpu_may_still_write(void **state)
 	fill(A, 5, 42);
 	fake_settle_everything();
 	mm_share_begin_pass(fake_vm(A));
-	while (fake_vm(A)->scan.index != 1) { /* the group is harvested, its first page looked at */
+	while (fake_vm(A)->scan.due != BIT(5)) { /* the group is harvested, its first page looked at */
 		assert_true(mm_share_step(1));
 		fake_end_steps();
 	}
