@@ -69,7 +69,7 @@ bool limits_is_pass_due(const struct mm_vm *vm)
 
 static u64 vm_ready_ns(const struct mm_vm *vm)
 {
-	bool busy = vm->scan.active || vm->batches[BATCH_SHARE].count;
+	bool busy = vm->scan.active || vm->batches[BATCH_SHARE].count || vm->scan.called_count;
 
 	return max_u64(vm->scan.pace.next_ns, busy ? 0 : pass_due_ns(vm));
 }
