@@ -567,9 +567,9 @@ static void each_pass_meets_every_group_once_in_an_order_of_its_own(void **state
 
 		mm_share_begin_pass(fake_vm(A));
 		for (u32 i = 0; i < GROUPS; i++)
-			met |= BIT((scan->start + i * scan->stride) % GROUPS);
+			met |= BIT((scan->group + i * scan->stride) % GROUPS);
 		assert_int_equal(met, (1ULL << GROUPS) - 1);
-		orders[pass][0] = scan->start;
+		orders[pass][0] = scan->group;
 		orders[pass][1] = scan->stride;
 		for (u32 i = 0; i < pass; i++)
 			alike += orders[i][0] == orders[pass][0] && orders[i][1] == orders[pass][1];
