@@ -155,6 +155,12 @@ err_t watch_sample(struct mm_vm *vm, struct page *page)
 
 	if (error)
 		return error;
+	/* A candidate whose ceiling rose since and falls now would seem settled, though a CPU may have loaded it meanwhile. */
+	if (page_entry(page) & ENTRY_GUARDED) {
+		batch_strike(vm, page->ppn.n);
+		pmap_unguard(vm, page);
+		pmap_note(page, ENTRY_CHANGED);
+	}
 	u64 old = page_entry(page);
 
 	pmap_watch(vm, page, ENTRY_SAMPLED, CEILING_NONE);
