@@ -114,6 +114,7 @@ $(B)/unit/%_test: $(B)/asan/tests/unit/%_test.o $(B)/asan/libhost.a
 include tests/fuzz/fuzz.mk
 include tests/sim/sim.mk
 include tests/stress/engine.mk
+include tests/unit/coverage.mk
 
 ## make unit         the host tests, and what fuzzers ever found
 unit: $(UNIT)
@@ -126,7 +127,7 @@ unit-programs: $(UNIT)
 
 ## make help         this list
 help:
-	@sed -n 's/^## //p' */*.mk tests/fuzz/fuzz.mk tests/sim/sim.mk tests/stress/engine.mk Makefile
+	@sed -n 's/^## //p' */*.mk tests/fuzz/fuzz.mk tests/sim/sim.mk tests/stress/engine.mk tests/unit/coverage.mk Makefile
 
 ## make clean        forget everything built
 clean:
