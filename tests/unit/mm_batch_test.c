@@ -142,6 +142,19 @@ static void a_page_that_is_guarded_again_waits_for_its_new_debt(void **state)
 	assert_true(is_guarded(3));
 }
 
+static void a_page_that_was_read_and_is_sampled_is_no_candidate(void **state)
+{
+	(void)state;
+	assert_true(add(3, CEILING_NONE));
+	close_batch();
+	fake_settle_everything();
+	assert_int_equal(fake_get(SLOT, 3, 0), 4); /* and the CPU remembers */
+	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 3 }, MM_WATCH_SAMPLED), OK);
+	assert_int_equal(next(), BATCH_STRUCK);
+	fake_settle_everything();
+	assert_int_equal(fake_get(SLOT, 3, 0), 4);
+}
+
 static void a_batch_takes_so_many_and_none_while_it_waits(void **state)
 {
 	(void)state;
@@ -185,6 +198,7 @@ int main(void)
 		TEST(candidates_come_back_in_their_order_once_all_have_passed),
 		TEST(an_access_above_the_ceiling_cancels_and_leaves_no_guard),
 		TEST(a_page_that_is_guarded_again_waits_for_its_new_debt),
+		TEST(a_page_that_was_read_and_is_sampled_is_no_candidate),
 		TEST(a_batch_takes_so_many_and_none_while_it_waits),
 		TEST(what_a_commit_adds_is_the_beginning_of_the_next_batch),
 	};

@@ -470,20 +470,19 @@ static void reading_and_writing_one_untouched_page_makes_progress(void **state)
 	assert_int_equal(usage().private_, 1);
 }
 
-static void a_read_ends_a_sample_but_not_a_candidacy_of_the_same_page(void **state)
+static void who_is_sampled_is_no_candidate_any_more(void **state)
 {
 	(void)state;
 	assert_int_equal(poke(10, 1), OK);
 	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 10 }, MM_WATCH_GUARDED), OK);
 	assert_int_equal(mm_watch(fake_vm(SLOT), (ppn_t){ 10 }, MM_WATCH_SAMPLED), OK);
 	fake_settle_everything();
-	assert_int_equal(peek(10), 1);
+	assert_int_equal(entry_ceiling(entry_of(10)), CEILING_NONE);
 	struct mm_history seen = history(10);
 
-	assert_true(seen.guarded && !seen.sampled);
-	assert_int_equal(entry_ceiling(entry_of(10)), CEILING_READ);
-	assert_int_equal(poke(10, 2), OK);
-	assert_false(history(10).guarded);
+	assert_true(seen.sampled && !seen.guarded && seen.changed);
+	assert_int_equal(peek(10), 1);
+	assert_false(history(10).sampled);
 	assert_int_equal(entry_ceiling(entry_of(10)), CEILING_ALL);
 }
 
@@ -576,7 +575,7 @@ int main(void)
 		TEST(a_failed_fill_is_tried_again_and_nothing_is_lost),
 		TEST(a_pointer_keeps_its_frame_until_the_step_ends),
 		TEST(reading_and_writing_one_untouched_page_makes_progress),
-		TEST(a_read_ends_a_sample_but_not_a_candidacy_of_the_same_page),
+		TEST(who_is_sampled_is_no_candidate_any_more),
 		TEST(an_epoch_whose_low_half_is_zero_is_still_waited_for),
 		TEST(asking_for_the_history_of_untouched_memory_costs_nothing),
 		TEST(a_read_that_becomes_a_write_counts_as_a_touch),

@@ -118,7 +118,7 @@ void op_watch(void)
 		return;
 	CHECK(page->pins == 0);
 	page->sampled |= !guard;
-	page->guarded |= guard;
+	page->guarded = guard; /* who is sampled is no candidate any more */
 }
 
 /* The scanner reads what has changed, the sweep what was touched, and both watch pages of their own. */
