@@ -256,6 +256,34 @@ static void queue_holds_a_private_frame(void) { frame_of(fake_vm(A)->debt_first)
 static void queue_leads_nowhere(void) { frame_of(fake_vm(A)->debt_first)->next = 0xf0000000; }
 static void queue_in_circles(void) { frame_of(fake_vm(A)->debt_last)->next = fake_vm(A)->debt_first; }
 static void queue_out_of_order(void) { frame_of(fake_vm(A)->debt_first)->epoch = (u32)fake_vm(A)->last_epoch; }
+
+/* Candidates, and pages that devices cannot reach. */
+static void put_candidate(u32 user, u32 at, u32 ppn) { fake_vm(A)->batches[user].candidates[at].ppn = ppn; fake_vm(A)->batches[user].count = at + 1; }
+static void batch_too_long(void) { fake_vm(A)->batches[BATCH_MOVE].count = BATCH_PAGES + 1; }
+static void batch_closed_but_empty(void) { fake_vm(A)->batches[BATCH_MOVE].closed = true; }
+static void candidate_beyond_memory(void) { put_candidate(BATCH_MOVE, 0, LOW_A + 7); }
+static void candidate_accessible(void)
+{
+	put_candidate(BATCH_MOVE, 0, OWN);
+	*entry(A, OWN) |= ENTRY_GUARDED;
+}
+static void candidate_twice(void)
+{
+	put_candidate(BATCH_MOVE, 0, OWN);
+	put_candidate(BATCH_SHARE, 0, OWN);
+}
+static void hot_uncounted(void) { *entry(A, OWN) |= ENTRY_HOT_IO; }
+static void hot_without_frame(void) { *entry(A, ZERO) |= ENTRY_HOT_IO; }
+static void low_and_hot_disagree(void) { *entry(A, OWN) |= zone_of(mpn_behind(A, OWN)) == ZONE_LOW ? ENTRY_HOT_IO : ENTRY_LOW; }
+static void block_hot_wrong(void) { block(A, OWN)->hot++; }
+static void vm_hot_wrong(void) { fake_vm(A)->iopage.hot++; }
+static void waiting_wrong(void) { fake_vm(A)->iopage.waiting++; }
+static void waiting_too_many(void) { fake_vm(A)->iopage.waiting = IOPAGE_QUEUE + 1; }
+static void waits_beyond_memory(void)
+{
+	fake_vm(A)->iopage.queue[0] = LOW_A + 7;
+	fake_vm(A)->iopage.waiting = 1;
+}
 /* clang-format on */
 
 static const struct {
@@ -347,6 +375,19 @@ static const struct {
 	ROW(queue_leads_nowhere, "waits in its queue, but is no debt of it"),
 	ROW(queue_in_circles, "waits behind a younger one"),
 	ROW(queue_out_of_order, "waits behind a younger one"),
+	ROW(batch_too_long, "is out of order"),
+	ROW(batch_closed_but_empty, "is out of order"),
+	ROW(candidate_beyond_memory, "VM 1: page 0x407 is a candidate, but no memory"),
+	ROW(candidate_accessible, "VM 1: page 0x3 is a candidate, but accessible"),
+	ROW(candidate_twice, "VM 1: page 0x3 is a candidate twice"),
+	ROW(hot_uncounted, "1 pages hot, but the counter says 0"),
+	ROW(hot_without_frame, "marked for I/O without a frame of its own"),
+	ROW(low_and_hot_disagree, "but its frame is"),
+	ROW(block_hot_wrong, "VM 1 block 0x0: 0 pages hot, but the counter says 1"),
+	ROW(vm_hot_wrong, "VM 1: 0 pages hot, but its counter says 1"),
+	ROW(waiting_wrong, "pages that wait to move down: 1, but 0"),
+	ROW(waiting_too_many, "VM 1: 65 pages wait to move down"),
+	ROW(waits_beyond_memory, "VM 1: page 0x407 waits to move down, but is no memory"),
 };
 
 /* ---- finding it ---- */

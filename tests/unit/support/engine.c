@@ -117,6 +117,8 @@ static const struct operation {
 	{ "drop", op_drop, 1 },
 	{ "sample", op_sample, 4 },
 	{ "scan", op_scan, 20 },
+	{ "copied", op_copied, 6 },
+	{ "low reserve", op_low_reserve, 1 },
 	{ "usage", op_usage, 2 },
 	{ "sharing rules", op_sharing_rules, 1 },
 	{ "params", op_params, 2 },

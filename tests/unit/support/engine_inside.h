@@ -120,6 +120,8 @@ void op_history(void);
 void op_drop(void);
 void op_sample(void);
 void op_scan(void);
+void op_copied(void);
+void op_low_reserve(void);
 void op_usage(void);
 void op_sharing_rules(void);
 void op_params(void);

@@ -3,7 +3,7 @@
 #include "tests/unit/support/engine_inside.h"
 #include <string.h>
 
-enum { MOST_GIVEN = 40, SCAN_STEPS = 16, SAMPLE_STEPS = 12, SAMPLE_ALL = 65536 };
+enum { MOST_GIVEN = 40, SCAN_STEPS = 16, MOST_COPIES = 16, SAMPLE_STEPS = 12, SAMPLE_ALL = 65536 };
 #define SECOND_NS 1000000000ULL
 
 /* ---- the balloon ---- */
@@ -262,6 +262,29 @@ void op_params(void)
 		vm->min = (u32)params.min_pages;
 	for (u32 i = mm_why(fake_vm((u32)slot), decisions, ARRAY_SIZE(decisions)); i; i--)
 		CHECK(decisions[i - 1].times > 0 && decisions[i - 1].first_ns <= decisions[i - 1].last_ns);
+}
+
+/* ---- pages that devices cannot reach ---- */
+
+/* A driver copies what its device cannot reach, a few pages more often than others. */
+void op_copied(void)
+{
+	s32 slot = engine_some_vm();
+
+	for (u32 i = 0; slot >= 0 && !engine_weather.calm && i < MOST_COPIES; i++) {
+		u32 number = engine_pick(4) ? engine_pick(8) * 37 % engine_vms[slot].pages : engine_some_page((u32)slot);
+
+		mm_copied(fake_vm((u32)slot), engine_ppn((u32)slot, number));
+	}
+}
+
+void op_low_reserve(void)
+{
+	static const u32 reserves[] = { 0, 0, 200, 1500 };
+	u32 reserve = engine_weather.calm ? 0 : reserves[engine_pick(ARRAY_SIZE(reserves))];
+
+	CHECK(mm_iopage_set(engine_pick(6), reserve) == OK);
+	CHECK(mm_iopage_set(1, UINT32_MAX) == E_RANGE);
 }
 
 /* ---- what is told of it ---- */
