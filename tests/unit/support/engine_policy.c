@@ -134,7 +134,7 @@ static void read_history(u32 slot, u32 number)
 	CHECK(seen.changed || engine_weather.sharing || !(page->changed || page->pins));
 	CHECK(seen.touched || engine_weather.sampling || !page->touched);
 	CHECK(seen.sampled == page->sampled || engine_weather.sampling);
-	CHECK(seen.guarded || !page->guarded || engine_weather.sharing);
+	CHECK(seen.guarded || !page->guarded || engine_weather.sharing || engine_weather.sampling);
 	page->changed = page->touched = false;
 }
 
