@@ -36,8 +36,8 @@ bool audit_again(struct audit *audit, const char *what)
 	return false;
 }
 
-static bool (*const phases[])(struct audit *audit) = { audit_frames, audit_zones,   audit_pool,   audit_blocks,
-						       audit_slots,  audit_sums,   audit_balance, audit_machine };
+static bool (*const phases[])(struct audit *audit) = { audit_frames, audit_zones, audit_pool,    audit_blocks,
+						       audit_slots,  audit_sums,  audit_balance, audit_machine };
 
 void mm_audit_begin(struct mm_audit *public_)
 {

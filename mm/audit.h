@@ -38,7 +38,7 @@ bool audit_sums(struct audit *audit);    /* a VM's counters are the sums of its 
 bool audit_balance(struct audit *audit); /* targets lie between min and max, and promises add up */
 bool audit_slots(struct audit *audit);   /* each slot of the swap area has one owner */
 void audit_moves(struct audit *audit, const struct mm_vm *vm); /* batches of candidates, and pages that wait to move */
-const char *audit_low_fault(u64 entry);                         /* what is wrong with an entry's marks of I/O; NULL: nothing */
+const char *audit_low_fault(u64 entry);                        /* what is wrong with an entry's marks of I/O; NULL: nothing */
 bool audit_machine(struct audit *audit); /* the machine's equation, and its counters are the sums of the VMs' */
 
 /* What is wrong with an entry whose contents are in the swap area, or on their way; NULL: nothing.  Its frame is memory. */

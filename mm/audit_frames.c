@@ -148,8 +148,7 @@ static u32 check_frame(struct audit *audit, u32 mpn, u32 most)
 		pages = check_free(audit, mpn);
 	else if (state == FRAME_TAIL)
 		check_tail(audit, mpn);
-	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT ||
-		 state == FRAME_STORE)
+	else if (frame_class(state) == CLASS_PRIVATE || state == FRAME_RESERVED || state == FRAME_DEBT || state == FRAME_STORE)
 		check_owned(audit, mpn, state);
 	else if (state == FRAME_POOL)
 		check_pool(audit, mpn);

@@ -14,14 +14,22 @@ static const struct {
 	const char *name;
 	enum frame_class kind;
 } states[FRAME_STATES] = {
-	[FRAME_ABSENT] = { "absent", CLASS_NONE },      [FRAME_FREE] = { "free", CLASS_FREE },
-	[FRAME_TAIL] = { "free tail", CLASS_FREE },     [FRAME_CACHED] = { "cached", CLASS_FREE },
-	[FRAME_RESERVED] = { "reserved", CLASS_FREE },  [FRAME_OVERHEAD] = { "overhead", CLASS_OVERHEAD },
-	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE }, [FRAME_HINT] = { "hint", CLASS_PRIVATE },
-	[FRAME_WRITING] = { "being written", CLASS_PRIVATE }, [FRAME_READING] = { "being read", CLASS_PRIVATE },
-	[FRAME_COPYING] = { "copying", CLASS_PRIVATE }, [FRAME_SHARED] = { "shared", CLASS_SHARED },
-	[FRAME_DEBT] = { "debt", CLASS_DEBT },          [FRAME_POOL] = { "pool", CLASS_OVERHEAD },
-	[FRAME_STORE] = { "store", CLASS_OVERHEAD },    [FRAME_RETIRED] = { "retired", CLASS_OVERHEAD },
+	[FRAME_ABSENT] = { "absent", CLASS_NONE },
+	[FRAME_FREE] = { "free", CLASS_FREE },
+	[FRAME_TAIL] = { "free tail", CLASS_FREE },
+	[FRAME_CACHED] = { "cached", CLASS_FREE },
+	[FRAME_RESERVED] = { "reserved", CLASS_FREE },
+	[FRAME_OVERHEAD] = { "overhead", CLASS_OVERHEAD },
+	[FRAME_PRIVATE] = { "private", CLASS_PRIVATE },
+	[FRAME_HINT] = { "hint", CLASS_PRIVATE },
+	[FRAME_WRITING] = { "being written", CLASS_PRIVATE },
+	[FRAME_READING] = { "being read", CLASS_PRIVATE },
+	[FRAME_COPYING] = { "copying", CLASS_PRIVATE },
+	[FRAME_SHARED] = { "shared", CLASS_SHARED },
+	[FRAME_DEBT] = { "debt", CLASS_DEBT },
+	[FRAME_POOL] = { "pool", CLASS_OVERHEAD },
+	[FRAME_STORE] = { "store", CLASS_OVERHEAD },
+	[FRAME_RETIRED] = { "retired", CLASS_OVERHEAD },
 };
 
 enum frame_class frame_class(enum frame_state state)

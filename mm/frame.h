@@ -82,7 +82,7 @@ static inline void frame_set_state(u32 mpn, enum frame_state state)
 static inline void frame_assign(u32 mpn, enum frame_state state, u32 owner, u32 ppn)
 {
 	__atomic_store_n(&frame_table[mpn].owner, (u16)owner, __ATOMIC_RELAXED); /* the audit looks, then locks */
-	frame_table[mpn].ppn = ppn;
+	__atomic_store_n(&frame_table[mpn].ppn, ppn, __ATOMIC_RELAXED);
 	frame_set_state(mpn, state);
 }
 

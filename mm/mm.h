@@ -35,8 +35,8 @@ enum mm_state { MM_HIGH, MM_SOFT, MM_HARD, MM_LOW };
 
 struct mm_totals { /* pages; total = free + overhead + private_ + shared_frames + debt_frames */
 	u64 total, free, overhead, private_, shared_frames, debt_frames;
-	u64 reserved; /* offered to mm but too scattered to use, and MPN 0: not in total */
-	u64 promised; /* to VMs and pools: min (or max, without swap) and overhead */
+	u64 reserved;            /* offered to mm but too scattered to use, and MPN 0: not in total */
+	u64 promised;            /* to VMs and pools: min (or max, without swap) and overhead */
 	u64 swap, swap_promised; /* the area; max − min of the VMs */
 	u64 uncovered;           /* promised as swap though there is none: overcommit = unsafe */
 	enum mm_state state;
@@ -181,9 +181,10 @@ err_t mm_balloon_give(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *don
 err_t mm_balloon_take(struct mm_vm *vm, u32 vcpu, ppn_t ppn, u32 pages, u32 *done);
 
 struct mm_balloon {
-	bool here, answers; /* it holds what it should, or comes nearer by a MiB at least in each 10 s; once too late, until it moves */
-	u64 size, target;   /* pages given up and not touched since */
-	u64 popped;         /* pages touched though they were given up */
+	bool here,
+		answers; /* it holds what it should, or comes nearer by a MiB at least in each 10 s; once too late, until it moves */
+	u64 size, target; /* pages given up and not touched since */
+	u64 popped;       /* pages touched though they were given up */
 };
 void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *balloon);
 
@@ -192,7 +193,7 @@ void mm_balloon_look(struct mm_vm *vm, struct mm_balloon *balloon);
 /* It holds too much of what is very short: it gets a small slice of a CPU only.  Takes no lock. */
 bool mm_is_throttled(const struct mm_vm *vm);
 
-struct mm_decision { /* pages */
+struct mm_decision {           /* pages */
 	u64 first_ns, last_ns; /* decided `times` times */
 	u32 times;
 	enum mm_state state;
@@ -265,10 +266,10 @@ void mm_share_begin_pass(struct mm_vm *vm);
 /* One bounded step of some VM's pass: `pages` hashed or compared at most.  False: there is nothing to do now. */
 bool mm_share_step(u32 pages);
 
-struct mm_share_limits { /* 0: none */
+struct mm_share_limits {         /* 0: none */
 	u32 pages_vm, pages_all; /* hashed or compared in a second, of one VM and of all */
 	u32 cpu_permille;        /* of one CPU */
-	u64 interval_ns;         /* from one pass of a VM to its next, which begins by itself; 0: only mm_share_begin_pass begins one */
+	u64 interval_ns; /* from one pass of a VM to its next, which begins by itself; 0: only mm_share_begin_pass begins one */
 };
 #define MM_SHARE_LIMITS ((struct mm_share_limits){ 2000, 8000, 50, 60000000000ULL })
 #define MM_SHARE_LONGEST_NS (1ULL << 62)
@@ -328,7 +329,7 @@ void mm_progress(struct mm_vm *vm, u32 vcpu);
 /* Use the platform's swap area; once.  If not (E_NOT_FOUND, E_UNSUPPORTED, E_NO_MEMORY) the log says why, and all else works. */
 err_t mm_swap_init(void);
 
-struct mm_swap_totals { /* slots */
+struct mm_swap_totals {               /* slots */
 	u64 slots, used, moving, bad; /* moving: in requests */
 	u64 written, read;            /* pages, in all */
 	u64 ahead;                    /* read before anybody asked */

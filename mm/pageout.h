@@ -9,7 +9,7 @@
 enum pageout_way { PAGEOUT_ZERO, PAGEOUT_SHARED, PAGEOUT_COMPRESSED, PAGEOUT_SWAPPED, PAGEOUT_WAYS };
 
 struct pageout {
-	u64 wanted; /* still to lose, being written or not */
+	u64 wanted;    /* still to lose, being written or not */
 	u64 fruitless; /* looks in a row */
 	u64 lost[PAGEOUT_WAYS];
 	u64 refused, unmet;

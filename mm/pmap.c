@@ -268,7 +268,8 @@ void pmap_begin_io(struct mm_vm *vm, struct page *page, u32 mpn)
 	u64 old = page_entry(page);
 
 	CHECK(entry_state(old) == PAGE_PRIVATE ? entry_frame(old) == mpn : entry_state(old) == PAGE_SWAPPED);
-	CHECK(!(old & ENTRY_PINNED) && !page->block->large && frame_of(mpn)->owner == vm->id && frame_of(mpn)->ppn == page->ppn.n);
+	CHECK(!(old & ENTRY_PINNED) && !page->block->large && frame_of(mpn)->owner == vm->id &&
+	      frame_of(mpn)->ppn == page->ppn.n);
 	set(vm, page, entry_with_part(entry_make(PAGE_BUSY, CEILING_NONE, kept(old), mpn), BUSY_IO));
 }
 
@@ -278,8 +279,9 @@ void pmap_end_io(struct mm_vm *vm, struct page *page)
 	u64 old = page_entry(page);
 
 	CHECK(entry_is_io(old) && frame_state(entry_frame(old)) == FRAME_PRIVATE);
-	set(vm, page, entry_make(PAGE_PRIVATE, old & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL, kept(old) | ENTRY_RECENT,
-				 entry_frame(old)));
+	set(vm, page,
+	    entry_make(PAGE_PRIVATE, old & ENTRY_SAMPLED ? CEILING_NONE : CEILING_ALL, kept(old) | ENTRY_RECENT,
+		       entry_frame(old)));
 }
 
 void pmap_swap(struct mm_vm *vm, struct page *page, u32 slot)

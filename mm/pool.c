@@ -135,13 +135,18 @@ void pool_pretend(void)
 
 /* ---- for the audit ---- */
 
+static u32 slot_of(u32 mpn)
+{
+	return __atomic_load_n(&frame_of(mpn)->ppn, __ATOMIC_RELAXED);
+}
+
 const char *pool_frame_fault(u32 mpn)
 {
-	u32 slot = frame_of(mpn)->ppn;
+	u32 slot = slot_of(mpn);
 	bool is_there = slot < size && __atomic_load_n(slot_at(slot), __ATOMIC_RELAXED) == mpn;
 
 	/* It may have been drawn meanwhile. */
-	return is_there || frame_state(mpn) != FRAME_POOL || frame_of(mpn)->ppn != slot ? NULL
+	return is_there || frame_state(mpn) != FRAME_POOL || slot_of(mpn) != slot ? NULL
 											: "of the pool, but not in its slot";
 }
 
@@ -151,7 +156,7 @@ const char *pool_slot_fault(u32 slot)
 
 	if (!mpn)
 		return "is empty";
-	if (frame_is_ours(mpn, &range) && frame_state(mpn) == FRAME_POOL && frame_of(mpn)->ppn == slot)
+	if (frame_is_ours(mpn, &range) && frame_state(mpn) == FRAME_POOL && slot_of(mpn) == slot)
 		return NULL;
 	return __atomic_load_n(slot_at(slot), __ATOMIC_RELAXED) == mpn ? "names a frame that is not there" : NULL;
 }

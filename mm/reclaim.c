@@ -60,7 +60,8 @@ static enum reclaim_reason reason_for(const struct reclaim_row *row, enum mm_sta
 static void take(struct reclaim_row *row, enum mm_state state, u64 excess)
 {
 	u64 asked = balloon_room(row, excess);
-	u64 ballooned = row->answers ? asked : 0; /* whoever does not answer is asked all the same: so it can show that it is back */
+	u64 ballooned =
+		row->answers ? asked : 0; /* whoever does not answer is asked all the same: so it can show that it is back */
 
 	row->balloon_target = row->balloon + asked;
 	if (row->pages_out)

@@ -262,6 +262,12 @@ void share_forget(u32 mpn)
 
 /* ---- shared frames ---- */
 
+/* Whoever holds a reference reads how many there are without the bucket's lock. */
+static void set_references(struct frame *frame, u32 references)
+{
+	__atomic_store_n(&frame->references, references, __ATOMIC_RELAXED);
+}
+
 bool share_promote(u32 mpn, u32 group, u32 hash)
 {
 	struct frame *frame = frame_of(mpn);
@@ -272,7 +278,7 @@ bool share_promote(u32 mpn, u32 group, u32 hash)
 	struct lock *lock = lock_bucket(hash);
 
 	frame->owner = (u16)group;
-	frame->references = 1;
+	set_references(frame, 1);
 	frame_set_state(mpn, FRAME_SHARED);
 	lock_release(lock);
 	count(&totals.hints, (u64)-1);
@@ -297,7 +303,7 @@ u32 share_take(u32 group, u32 hash, u32 skip)
 			continue;
 		if (skip-- > 0)
 			continue;
-		frame->references++;
+		set_references(frame, frame->references + 1);
 		count(&totals.references, 1);
 		break;
 	}
@@ -311,7 +317,8 @@ void share_release(u32 mpn)
 	struct lock *lock = lock_bucket(frame->hash);
 
 	CHECK(frame->state == FRAME_SHARED && frame->references > 0);
-	bool last = --frame->references == 0;
+	set_references(frame, frame->references - 1);
+	bool last = frame->references == 0;
 	bool secure = share_is_secure(frame->owner);
 
 	if (last)

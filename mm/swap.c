@@ -83,8 +83,8 @@ err_t mm_swap_init(void)
 	if (!take_buffers() || slot_init(slots))
 		return refuse(E_NO_MEMORY, "no memory for its tables");
 	if (slot_count() < slots)
-		log_line("swap: %llu pages of %llu are used: more would not pay for their table", (unsigned long long)slot_count(),
-			 (unsigned long long)slots);
+		log_line("swap: %llu pages of %llu are used: more would not pay for their table",
+			 (unsigned long long)slot_count(), (unsigned long long)slots);
 	admit_set_swap(slot_count());
 	on = true;
 	return OK;
@@ -139,7 +139,8 @@ static struct request *begin_request(bool write, u32 owner)
 			request = &requests[i];
 	}
 	if (request) {
-		*request = (struct request){ .state = REQUEST_FILLING, .write = write, .owner = owner, .buffer = request->buffer };
+		*request =
+			(struct request){ .state = REQUEST_FILLING, .write = write, .owner = owner, .buffer = request->buffer };
 		__atomic_fetch_add(&busy[write], 1, __ATOMIC_RELAXED);
 	}
 	lock_release(&lock);
@@ -432,8 +433,7 @@ static bool open(const struct request *request, u32 index, u32 mpn)
 		count(&totals.errors, 1);
 		return false;
 	}
-	bool genuine =
-		cipher_open(platform_frame((mpn_t){ mpn }), buffer_at(request, index), number, slot->writes, slot->tag);
+	bool genuine = cipher_open(platform_frame((mpn_t){ mpn }), buffer_at(request, index), number, slot->writes, slot->tag);
 
 	count(genuine ? &totals.read : &totals.forged, 1);
 	count(&totals.ahead, genuine && index != request->wanted);

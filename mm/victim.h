@@ -9,9 +9,9 @@
 
 struct victims {
 	enum mm_victims policy;
-	u64 group; /* under the hand */
-	u32 index; /* the next page of it; HARVEST_PAGES: the hand moves on */
-	u64 idle;  /* groups in a row without a victim */
+	u64 group;  /* under the hand */
+	u32 index;  /* the next page of it; HARVEST_PAGES: the hand moves on */
+	u64 idle;   /* groups in a row without a victim */
 	bool blind; /* no accessed flags */
 };
 

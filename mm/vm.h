@@ -95,7 +95,7 @@ struct mm_vm {
 	/* vCPUs to wake: when what they met is settled, when there is a frame. */
 	u64 wait_settled, wait_frame;
 	u64 wait_epoch;
-	enum wait wait_for; /* what the E_SUSPEND that is on its way is about */
+	enum wait wait_for;           /* what the E_SUSPEND that is on its way is about */
 	u32 break_cursor;             /* next block to look at when reservations are broken */
 	u32 failed[VM_FAILED_FRAMES]; /* MPNs to be retired when they come back */
 	u32 failed_count;

@@ -83,8 +83,9 @@ static void work_on(struct mm_vm *vm)
 /* Is there something for another step?  What only time can bring (a frame that nobody has freed yet) calls platform_work. */
 static bool has_more(struct mm_vm *vm)
 {
-	return vm->debt_first || vm->wait_settled || vm->copying_count || vm->saved.wanted || (is_memory_short() && vm->set_aside) ||
-	       (vm->wait_frame && has_free_frames()) || (vm->swap.wait_request && swap_can_read()) || iopage_has_work(vm);
+	return vm->debt_first || vm->wait_settled || vm->copying_count || vm->saved.wanted ||
+	       (is_memory_short() && vm->set_aside) || (vm->wait_frame && has_free_frames()) ||
+	       (vm->swap.wait_request && swap_can_read()) || iopage_has_work(vm);
 }
 
 static bool serve_vms(void)

@@ -5,6 +5,7 @@
  * byte; what the machine does to it comes from all CPUs.  A write that a comparison or a copy does not wait for is a race, and is seen.
  */
 #include "mm/frame.h"
+#include "mm/pool.h"
 #include "mm/share.h"
 #include "mm/vm.h"
 #include "tests/unit/support/host.h"
@@ -297,6 +298,8 @@ static void run(u64 seed, enum share_mode mode)
 	fake_reset(seed, seed % 2);
 	fake_small_machine();
 	assert_int_equal(share_init(), OK);
+	if (mode == SHARE_SECURE)
+		assert_int_equal(pool_make(), OK);
 	assert_int_equal(mm_sample_set(100, 1000000000), OK);
 	share_group_begin(GROUP, mode);
 	memset(content_of, 0, sizeof(content_of));

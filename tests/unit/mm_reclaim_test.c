@@ -83,7 +83,7 @@ static void where_pages_cannot_go_nothing_is_paged_out_and_that_is_said(void **s
 	} rows[] = {
 		{ MM_SOFT, true, 300, RECLAIM_BALLOON }, { MM_SOFT, false, 300, RECLAIM_NOWHERE },
 		{ MM_HARD, true, 300, RECLAIM_BALLOON }, { MM_LOW, true, 300, RECLAIM_BALLOON },
-		{ MM_LOW, false, 300, RECLAIM_NOWHERE },   { MM_HIGH, false, 0, RECLAIM_PLENTY },
+		{ MM_LOW, false, 300, RECLAIM_NOWHERE }, { MM_HIGH, false, 0, RECLAIM_PLENTY },
 	};
 
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
