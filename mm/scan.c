@@ -278,7 +278,7 @@ static void step(struct scan_work *work)
 
 static bool comes_apart(struct mm_vm *vm)
 {
-	return vm->unshare.active && unshare_has_work(vm);
+	return !vm->release_phase && vm->unshare.active && unshare_has_work(vm);
 }
 
 /* What comes apart goes first. */

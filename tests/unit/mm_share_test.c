@@ -459,8 +459,10 @@ static void a_vm_that_ends_is_left_alone(void **state)
 	fake_end_steps();
 	do {
 		fake_audit_memory();
-		if (fake_vm(A)->release_phase)
+		if (fake_vm(A)->release_phase) {
+			mm_unshare_group(GROUP);
 			assert_false(mm_share_step(8));
+		}
 	} while (!mm_vm_release_step(fake_vm(A)));
 	assert_int_equal(fake_vm(A)->scan.counts.merged, 0);
 }
