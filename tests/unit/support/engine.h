@@ -32,8 +32,9 @@ void engine_run(const struct engine_plan *plan);
 	X(done)                                                                                                                \
 	X(suspended)                                                                                                           \
 	X(no_memory)                                                                                                           \
-	X(refused) X(large_fills) X(popped) X(merged) X(zeros) X(copies) X(cancelled) X(compressed) X(swapped) X(shared_first) \
-		X(retired) X(short_frames)
+	X(refused)                                                                                                             \
+	X(large_fills) X(popped) X(merged) X(zeros) X(copies) X(cancelled) X(compressed) X(swapped) X(shared_first) X(retired) \
+		X(short_frames)
 struct engine_met {
 	u64 lost_vms; /* rare: not asked for */
 #define X(name) u64 name;
