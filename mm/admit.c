@@ -58,7 +58,7 @@ u64 admit_host_pages(void)
 {
 	u64 pages = frame_count(CLASS_OVERHEAD) + 1; /* the zero frame */
 
-	for (u32 id = 1; id < VM_IDS; id++) {
+	for (u32 id = 1; id <= vm_highest_id(); id++) {
 		struct mm_vm *vm = vm_lock_id(id);
 
 		if (!vm)
@@ -256,7 +256,7 @@ const char *admit_fault(void)
 	u64 needed[MM_POOLS] = { 0 };
 	struct promise sum = { 0 };
 
-	for (u32 id = 1; id < VM_IDS; id++) {
+	for (u32 id = 1; id <= vm_highest_id(); id++) {
 		struct mm_vm *vm = vm_lock_id(id);
 
 		if (!vm)

@@ -40,7 +40,7 @@ bool audit_balance(struct audit *audit)
 		return false;
 	if (fault)
 		audit_report(audit, "promises do not add up: %s", fault);
-	for (u32 id = 1; id < VM_IDS; id++)
+	for (u32 id = 1; id <= vm_highest_id(); id++)
 		check_vm(audit, id);
 	return true;
 }

@@ -374,7 +374,7 @@ struct machine_sums {
 static void sum_vms(struct machine_sums *sums)
 {
 	*sums = (struct machine_sums){ 0 };
-	for (u32 id = 1; id < VM_IDS; id++) {
+	for (u32 id = 1; id <= vm_highest_id(); id++) {
 		struct mm_vm *vm = vm_lock_id(id);
 
 		if (!vm)

@@ -81,9 +81,11 @@ static inline void frame_set_state(u32 mpn, enum frame_state state)
 /* The frame becomes `state`, for `ppn` of VM `owner`. */
 static inline void frame_assign(u32 mpn, enum frame_state state, u32 owner, u32 ppn)
 {
-	__atomic_store_n(&frame_table[mpn].owner, (u16)owner, __ATOMIC_RELAXED); /* the audit looks, then locks */
-	__atomic_store_n(&frame_table[mpn].ppn, ppn, __ATOMIC_RELAXED);
-	frame_set_state(mpn, state);
+	struct frame *frame = &frame_table[mpn];
+
+	__atomic_store_n(&frame->owner, (u16)owner, __ATOMIC_RELAXED); /* the audit looks, then locks */
+	__atomic_store_n(&frame->ppn, ppn, __ATOMIC_RELAXED);
+	__atomic_store_n(&frame->state, (u8)state, __ATOMIC_RELAXED);
 }
 
 /* One page's own frame, known to the sharing table or not. */

@@ -78,7 +78,7 @@ u64 mm_share_later(void)
 {
 	u64 later = UINT64_MAX;
 
-	for (u32 id = 1; id < VM_IDS; id++) {
+	for (u32 id = 1; id <= vm_highest_id(); id++) {
 		struct mm_vm *vm = vm_lock_id(id);
 
 		if (!vm)

@@ -146,8 +146,7 @@ const char *pool_frame_fault(u32 mpn)
 	bool is_there = slot < size && __atomic_load_n(slot_at(slot), __ATOMIC_RELAXED) == mpn;
 
 	/* It may have been drawn meanwhile. */
-	return is_there || frame_state(mpn) != FRAME_POOL || slot_of(mpn) != slot ? NULL
-											: "of the pool, but not in its slot";
+	return is_there || frame_state(mpn) != FRAME_POOL || slot_of(mpn) != slot ? NULL : "of the pool, but not in its slot";
 }
 
 const char *pool_slot_fault(u32 slot)

@@ -154,7 +154,7 @@ err_t mm_share_move(struct mm_vm *vm, u32 group)
 void mm_unshare_group(u32 group)
 {
 	share_group_rotate(group);
-	for (u32 id = 1; id < VM_IDS; id++) {
+	for (u32 id = 1; id <= vm_highest_id(); id++) {
 		struct mm_vm *vm = vm_lock_id(id);
 
 		if (!vm)

@@ -41,9 +41,14 @@ void vm_unlock(struct mm_vm *vm)
 	lock_release(vm->lock);
 }
 
+u32 vm_highest_id(void)
+{
+	return __atomic_load_n(&highest_id, __ATOMIC_RELAXED);
+}
+
 struct mm_vm *vm_lock_next(u32 *cursor, bool (*has_work)(struct mm_vm *vm))
 {
-	u32 last = __atomic_load_n(&highest_id, __ATOMIC_RELAXED);
+	u32 last = vm_highest_id();
 	u32 id = __atomic_load_n(cursor, __ATOMIC_RELAXED);
 
 	for (u32 looked = 0; looked < last; looked++) {

@@ -131,6 +131,9 @@ extern struct vm_slot vm_slots[VM_IDS];
 
 void vm_table_init(void);
 
+/* The highest id that was ever in use: who looks at all VMs looks no further. */
+u32 vm_highest_id(void);
+
 /* Lock the VM with this id and return it, or NULL (nothing locked) if there is none. */
 struct mm_vm *vm_lock_id(u32 id);
 void vm_unlock(struct mm_vm *vm);

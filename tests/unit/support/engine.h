@@ -25,16 +25,16 @@ struct engine_plan {
 void engine_run(const struct engine_plan *plan);
 
 /* What all runs have met: whoever runs long enough sees none of them 0. */
-#define ENGINE_MET(X)                                                                                                          \
-	X(operations)                                                                                                          \
-	X(checks)                                                                                                              \
-	X(vms)                                                                                                                 \
-	X(done)                                                                                                                \
-	X(suspended)                                                                                                           \
-	X(no_memory)                                                                                                           \
-	X(refused)                                                                                                             \
-	X(large_fills) X(popped) X(merged) X(zeros) X(copies) X(cancelled) X(compressed) X(swapped) X(shared_first) X(retired) \
-		X(short_frames)
+#define ENGINE_MET(X)  \
+	X(operations)  \
+	X(checks)      \
+	X(vms)         \
+	X(done)        \
+	X(suspended)   \
+	X(no_memory)   \
+	X(refused)     \
+	X(large_fills) \
+	X(popped) X(merged) X(zeros) X(copies) X(cancelled) X(compressed) X(swapped) X(shared_first) X(retired) X(short_frames)
 struct engine_met {
 	u64 lost_vms; /* rare: not asked for */
 #define X(name) u64 name;
