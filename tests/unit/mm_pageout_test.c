@@ -16,14 +16,6 @@
 
 enum { A, B, PAGES = 192, SLOTS = 2000 };
 
-static struct mm_pageout pageout(u32 slot)
-{
-	struct mm_pageout now;
-
-	mm_pageout_look(fake_vm(slot), &now);
-	return now;
-}
-
 static int begin(void **state)
 {
 	(void)state;
@@ -49,7 +41,7 @@ static void more_than_a_vm_has_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(mm_pageout(fake_vm(A), PAGES + 1), E_RANGE);
-	assert_int_equal(pageout(A).wanted, 0);
+	assert_int_equal(swap_pageout(A).wanted, 0);
 	swap_run();
 	assert_int_equal(swap_count(A, PAGES, PAGE_PRIVATE), PAGES);
 }
@@ -94,8 +86,8 @@ static void zeros_go_first_and_need_no_disk(void **state)
 	for (u32 page = 0; page < 40; page++)
 		assert_int_equal(fake_touch(A, 0, gpa_of((ppn_t){ page }), zero, PAGE_SIZE, MM_WRITE, &stale), OK);
 	swap_out(A, PAGES);
-	assert_int_equal(pageout(A).zeros, 40);
-	assert_int_equal(pageout(A).swapped, PAGES - 40);
+	assert_int_equal(swap_pageout(A).zeros, 40);
+	assert_int_equal(swap_pageout(A).swapped, PAGES - 40);
 	assert_int_equal(swap_count(A, 40, PAGE_EMPTY), 40);
 	assert_int_equal(byte_at(A, 7, MM_READ), 0);
 }
@@ -116,8 +108,8 @@ static void pages_are_shared_before_they_are_swapped(void **state)
 	while (mm_share_step(4))
 		fake_end_steps();
 	swap_out(A, PAGES);
-	assert_true(swap_count(A, PAGES, PAGE_SHARED) + pageout(A).shared >= PAGES / 2);
-	assert_true(pageout(A).swapped <= PAGES / 2);
+	assert_true(swap_count(A, PAGES, PAGE_SHARED) + swap_pageout(A).shared >= PAGES / 2);
+	assert_true(swap_pageout(A).swapped <= PAGES / 2);
 	for (u32 page = 1; page < PAGES; page += 2)
 		swap_expect(A, page, 0);
 	assert_int_equal(byte_at(A, 10, MM_READ), 77);
@@ -137,8 +129,8 @@ static void pinned_and_guarded_pages_stay(void **state)
 	swap_out(A, PAGES);
 	assert_int_equal(swap_count(A, 20, PAGE_PRIVATE), 20);
 	assert_int_equal(swap_count(A, PAGES, PAGE_SWAPPED), PAGES - 20);
-	assert_int_equal(pageout(A).unmet, 20);
-	assert_int_equal(pageout(A).wanted, 0);
+	assert_int_equal(swap_pageout(A).unmet, 20);
+	assert_int_equal(swap_pageout(A).wanted, 0);
 	for (u32 page = 0; page < 10; page++)
 		mm_unpin(fake_vm(A), (ppn_t){ page });
 }
@@ -156,8 +148,8 @@ static void a_page_that_is_needed_before_it_is_gone_stays_and_another_goes(void 
 		}
 	}
 	swap_run();
-	assert_int_equal(pageout(A).cancelled, 1);
-	assert_int_equal(pageout(A).swapped, 20);
+	assert_int_equal(swap_pageout(A).cancelled, 1);
+	assert_int_equal(swap_pageout(A).swapped, 20);
 }
 
 /* ---- victims ---- */
@@ -231,7 +223,7 @@ static void the_clock_meets_its_target_whatever_is_used(void **state)
 		for (u32 page = 0; page < PAGES; page++)
 			swap_expect(A, page, 0);
 		swap_out(A, 50);
-		assert_int_equal(pageout(A).unmet, 0);
+		assert_int_equal(swap_pageout(A).unmet, 0);
 	}
 	fake_reset(9, false); /* no accessed flags */
 	fake_swap(SLOTS);

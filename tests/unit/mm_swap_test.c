@@ -25,14 +25,6 @@ static struct mm_swap_totals totals(void)
 	return now;
 }
 
-static struct mm_pageout pageout(u32 slot)
-{
-	struct mm_pageout now;
-
-	mm_pageout_look(fake_vm(slot), &now);
-	return now;
-}
-
 static int begin(void **state)
 {
 	(void)state;
@@ -91,8 +83,8 @@ static void a_vm_loses_as_many_pages_as_it_has_to_and_no_more(void **state)
 	(void)state;
 	swap_out(A, 77);
 	assert_int_equal(swap_count(A, PAGES, PAGE_SWAPPED), 77);
-	assert_int_equal(pageout(A).swapped, 77);
-	assert_int_equal(pageout(A).wanted, 0);
+	assert_int_equal(swap_pageout(A).swapped, 77);
+	assert_int_equal(swap_pageout(A).wanted, 0);
 	expect_all(A, 0);
 }
 
@@ -145,7 +137,7 @@ static void a_page_that_is_needed_while_it_is_written_stays(void **state)
 	swap_run();
 	swap_expect(A, page, 5);
 	assert_int_equal(totals().moving, 0);
-	assert_int_equal(pageout(A).swapped, 10); /* another one went in its place */
+	assert_int_equal(swap_pageout(A).swapped, 10); /* another one went in its place */
 }
 
 static void a_page_that_is_being_read_suspends_and_wakes(void **state)
@@ -234,8 +226,8 @@ static void a_disk_that_fails_always_ends_the_attempt_and_loses_nothing(void **s
 	fake_swap_fail(1, 0);
 	swap_out(A, PAGES);
 	assert_int_equal(totals().bad, SLOTS);
-	assert_int_equal(pageout(A).wanted, 0);
-	assert_int_equal(pageout(A).unmet, PAGES);
+	assert_int_equal(swap_pageout(A).wanted, 0);
+	assert_int_equal(swap_pageout(A).unmet, PAGES);
 	expect_all(A, 0);
 }
 
@@ -403,9 +395,9 @@ static void an_area_that_is_full_refuses_and_goes_on_when_there_is_room(void **s
 		swap_fill(A, page, 0);
 	swap_out(A, PAGES);
 	assert_int_equal(totals().used, 40);
-	assert_int_equal(pageout(A).swapped, 40);
-	assert_int_equal(pageout(A).unmet, PAGES - 40);
-	assert_true(pageout(A).refused > 0);
+	assert_int_equal(swap_pageout(A).swapped, 40);
+	assert_int_equal(swap_pageout(A).unmet, PAGES - 40);
+	assert_true(swap_pageout(A).refused > 0);
 	expect_all(A, 0);
 	swap_out(A, 30);
 	assert_int_equal(totals().used, 30);
@@ -423,7 +415,7 @@ static void without_an_area_nothing_is_swapped_and_all_else_works(void **state)
 	assert_int_equal(try_write(A, 0), OK);
 	swap_out(A, PAGES);
 	assert_int_equal(swap_count(A, PAGES, PAGE_PRIVATE), PAGES);
-	assert_int_equal(pageout(A).unmet, PAGES);
+	assert_int_equal(swap_pageout(A).unmet, PAGES);
 	assert_int_equal(totals().slots, 0);
 }
 

@@ -8,6 +8,7 @@
  * Prints lines "name value".
  */
 #include "kernel/lib/types.h"
+#include "tests/bench/share/unique.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,19 +134,6 @@ static void dumps(u64 enough, char **files)
 	say("pages", (double)pages);
 	say("to_99_percent_ns", (double)merge(enough, IDLE_SCANS));
 	say("reclaimed", (double)reclaimed());
-}
-
-/* Each page is another one. */
-static void fill_unique(u64 *words, u64 number)
-{
-	u64 x = number * 0x9e3779b97f4a7c15ULL + 1;
-
-	for (u32 i = 0; i < PAGE_SIZE / sizeof(u64); i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		words[i] = x;
-	}
 }
 
 static void unique(u64 mib)

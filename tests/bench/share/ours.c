@@ -9,6 +9,7 @@
 #include "kernel/lib/check.h"
 #include "mm/share.h"
 #include "tests/bench/share/machine.h"
+#include "tests/bench/share/unique.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,18 +161,6 @@ static void dumps(char **files, u64 enough)
 }
 
 /* ---- pages that are all different ---- */
-
-static void fill_unique(u64 *words, u64 number)
-{
-	u64 x = number * 0x9e3779b97f4a7c15ULL + 1;
-
-	for (u32 i = 0; i < PAGE_SIZE / sizeof(u64); i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		words[i] = x;
-	}
-}
 
 static void unique(u64 mib)
 {

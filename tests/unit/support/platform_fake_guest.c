@@ -2,7 +2,7 @@
 #include "mm/pmap.h"
 #include "tests/unit/support/platform_fake.h"
 
-enum { TRIES = 32, STRIDE = 512 };
+enum { TRIES = 10, STRIDE = 512 };
 
 err_t fake_try(u32 slot, u32 ppn, u32 offset, u64 *value, enum mm_access access)
 {

@@ -82,6 +82,14 @@ void swap_out(u32 slot, u64 pages)
 	swap_run();
 }
 
+struct mm_pageout swap_pageout(u32 slot)
+{
+	struct mm_pageout now;
+
+	mm_pageout_look(fake_vm(slot), &now);
+	return now;
+}
+
 u64 swap_entry(u32 slot, u32 number)
 {
 	struct mm_vm *vm = fake_vm(slot);

@@ -16,6 +16,7 @@ void swap_settle(void);
 void swap_run(void);
 /* The VM loses so many pages, and they are gone. */
 void swap_out(u32 slot, u64 pages);
+struct mm_pageout swap_pageout(u32 slot);
 u64 swap_entry(u32 slot, u32 page);
 enum page_state swap_state(u32 slot, u32 page);
 /* A page in this state; UINT32_MAX: there is none. */
